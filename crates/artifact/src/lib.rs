@@ -1,0 +1,23 @@
+//! The on-disk formats that the stages of naman share: one module per format.
+//!
+//! A stage reads published directories and fills one new directory ([`OutDir`]). Nothing here knows a stage, an
+//! array library, a command line or a log: another program that writes the same files takes a stage's place.
+
+pub mod config;
+pub mod conversation;
+mod error;
+pub mod json;
+pub mod metrics;
+mod out_dir;
+pub mod particle;
+pub mod preprocess;
+pub mod report;
+pub mod response;
+pub mod shard;
+pub mod sources;
+pub mod tokenizer;
+pub mod verify;
+pub mod weights;
+
+pub use error::{Error, Place, Result};
+pub use out_dir::{OutDir, write_atomic};

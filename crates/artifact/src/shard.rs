@@ -1,0 +1,245 @@
+//! Token shards: `{train,valid,test}-00000.safetensors`, ...
+//!
+//! `tokens` U16 or U32 `[N]`; `loss` U8 `[N]`, 1 where the token is a training target; `starts` U64 `[D + 1]`,
+//! where document d is `tokens[starts[d]..starts[d + 1]]`.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::conversation::{Split, numbered};
+use crate::{Error, Result, write_atomic};
+
+/// Tokens in one file before the next is begun: 32 Mi, 96 MiB at 16 bits and a byte of loss.
+const PER_FILE: usize = 32 << 20;
+
+/// The documents of one split.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Documents {
+    /// All tokens, document after document. `[N]`
+    pub tokens: Vec<u32>,
+    /// 1 where the token is a training target. `[N]`
+    pub loss: Vec<u8>,
+    /// Document offsets. `[D + 1]`
+    pub starts: Vec<usize>,
+}
+
+/// One document: a rendered conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Document<'a> {
+    /// Its tokens. `[T]`
+    pub tokens: &'a [u32],
+    /// 1 where the token is a training target. `[T]`
+    pub loss: &'a [u8],
+}
+
+impl Documents {
+    /// No document yet.
+    pub fn new() -> Self {
+        Self { tokens: Vec::new(), loss: Vec::new(), starts: vec![0] }
+    }
+
+    /// Appends a document.
+    ///
+    /// # Panics
+    /// When the two lengths differ.
+    pub fn push(&mut self, document: Document<'_>) {
+        assert_eq!(document.tokens.len(), document.loss.len(), "one loss flag a token");
+        self.tokens.extend_from_slice(document.tokens);
+        self.loss.extend_from_slice(document.loss);
+        self.starts.push(self.tokens.len());
+    }
+
+    /// The number of documents.
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Whether there is no document.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Document `index`.
+    pub fn get(&self, index: usize) -> Document<'_> {
+        let range = self.starts[index]..self.starts[index + 1];
+        Document { tokens: &self.tokens[range.clone()], loss: &self.loss[range] }
+    }
+
+    /// All documents, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Document<'_>> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// The number of training targets.
+    pub fn targets(&self) -> usize {
+        self.loss.iter().map(|&flag| usize::from(flag)).sum()
+    }
+}
+
+/// The shard files of a split, in order; none is no error.
+pub fn files(dir: &Path, split: Split) -> Result<Vec<PathBuf>> {
+    numbered(dir, &format!("{split}-"), ".safetensors")
+}
+
+/// Reads all shards of a split.
+///
+/// # Errors
+/// [`Error::Malformed`] when the split has no shard, or a shard is not of this format.
+pub fn read_split(dir: &Path, split: Split) -> Result<Documents> {
+    let files = files(dir, split)?;
+    if files.is_empty() {
+        return Err(Error::malformed(dir, format!("token shards {split}-00000.safetensors ..."), "none")
+            .with_hint("give a directory that preprocess has written"));
+    }
+    let mut all = Documents::new();
+    for path in files {
+        let shard = read_file(&path)?;
+        for document in shard.iter() {
+            all.push(document);
+        }
+    }
+    Ok(all)
+}
+
+/// Reads one shard and checks it.
+pub fn read_file(path: &Path) -> Result<Documents> {
+    let bytes = fs::read(path)?;
+    let tensors = SafeTensors::deserialize(&bytes)
+        .map_err(|error| Error::malformed(path, "a safetensors file", error.to_string()))?;
+    let tensor = |name: &str, types: &[Dtype]| -> Result<TensorView<'_>> {
+        let view = tensors
+            .tensor(name)
+            .map_err(|_| Error::malformed(path, format!("a tensor `{name}`"), "none of that name"))?;
+        if !types.contains(&view.dtype()) || view.shape().len() != 1 {
+            let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
+            return Err(Error::malformed(path, format!("`{name}` as a list of {types:?}"), found));
+        }
+        Ok(view)
+    };
+    let tokens = tensor("tokens", &[Dtype::U16, Dtype::U32])?;
+    let tokens: Vec<u32> = if tokens.dtype() == Dtype::U16 {
+        tokens.data().chunks_exact(2).map(|b| u32::from(u16::from_le_bytes([b[0], b[1]]))).collect()
+    } else {
+        tokens.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    };
+    let loss = tensor("loss", &[Dtype::U8])?.data().to_vec();
+    let starts: Vec<usize> = tensor("starts", &[Dtype::U64])?
+        .data()
+        .chunks_exact(8)
+        .map(|b| u64::from_le_bytes(b.try_into().expect("chunks of eight bytes")) as usize)
+        .collect();
+
+    if loss.len() != tokens.len() {
+        let found = format!("{} for {} tokens", loss.len(), tokens.len());
+        return Err(Error::malformed(path, "one `loss` flag a token", found));
+    }
+    if let Some(at) = loss.iter().position(|&flag| flag > 1) {
+        return Err(Error::malformed(path, "`loss` of 0 or 1", format!("{} at {at}", loss[at])));
+    }
+    let ordered = starts.first() == Some(&0)
+        && starts.last() == Some(&tokens.len())
+        && starts.windows(2).all(|pair| pair[0] <= pair[1]);
+    if !ordered {
+        let expected = format!("`starts` rising from 0 to {}", tokens.len());
+        return Err(Error::malformed(path, expected, format!("{} offsets that do not", starts.len())));
+    }
+    Ok(Documents { tokens, loss, starts })
+}
+
+/// Writes the shards of a split, 16 bits a token where the vocabulary allows it. The same input gives the same bytes.
+///
+/// # Errors
+/// [`Error::Refused`] when a token is not below `vocab_size`.
+pub fn write_split(dir: &Path, split: Split, documents: &Documents, vocab_size: usize) -> Result<()> {
+    if let Some(token) = documents.tokens.iter().find(|&&token| token as usize >= vocab_size) {
+        return Err(Error::refused(format!("token {token} is outside a vocabulary of {vocab_size}")));
+    }
+    let mut first = 0;
+    let mut file = 0;
+    while first < documents.len() || file == 0 {
+        let start = documents.starts[first];
+        // At least one document a file, and no more than PER_FILE tokens where that is possible.
+        let fitting = documents.starts[first..].partition_point(|&end| end - start <= PER_FILE);
+        let last = (first + fitting.saturating_sub(1)).max(first + 1).min(documents.len());
+        let path = dir.join(format!("{split}-{file:05}.safetensors"));
+        write_file(&path, documents, first..last, vocab_size)?;
+        first = last;
+        file += 1;
+    }
+    Ok(())
+}
+
+fn write_file(
+    path: &Path,
+    documents: &Documents,
+    range: std::ops::Range<usize>,
+    vocab_size: usize,
+) -> Result<()> {
+    let starts = &documents.starts[range.start..=range.end];
+    let (from, to) = (starts[0], starts[starts.len() - 1]);
+    let tokens = &documents.tokens[from..to];
+    let (dtype, token_bytes): (_, Vec<u8>) = if vocab_size <= 1 << 16 {
+        (Dtype::U16, tokens.iter().flat_map(|&token| (token as u16).to_le_bytes()).collect())
+    } else {
+        (Dtype::U32, tokens.iter().flat_map(|&token| token.to_le_bytes()).collect())
+    };
+    let start_bytes: Vec<u8> =
+        starts.iter().flat_map(|&start| ((start - from) as u64).to_le_bytes()).collect();
+    let view = |dtype, length, data| TensorView::new(dtype, vec![length], data).expect("lengths match");
+    let tensors = [
+        ("tokens", view(dtype, tokens.len(), token_bytes.as_slice())),
+        ("loss", view(Dtype::U8, tokens.len(), &documents.loss[from..to])),
+        ("starts", view(Dtype::U64, starts.len(), &start_bytes)),
+    ];
+    let bytes = safetensors::serialize(tensors, None)
+        .map_err(|error| Error::refused(format!("{}: {error}", path.display())))?;
+    write_atomic(path, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Documents {
+        let mut documents = Documents::new();
+        documents.push(Document { tokens: &[1, 2, 3], loss: &[0, 0, 1] });
+        documents.push(Document { tokens: &[70_000, 5], loss: &[0, 1] });
+        documents
+    }
+
+    #[test]
+    fn reads_what_it_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        write_split(dir.path(), Split::Train, &sample(), 100_000).unwrap();
+        assert_eq!(read_split(dir.path(), Split::Train).unwrap(), sample());
+    }
+
+    #[test]
+    fn writes_an_empty_split() {
+        let dir = tempfile::tempdir().unwrap();
+        write_split(dir.path(), Split::Valid, &Documents::new(), 10).unwrap();
+        assert!(read_split(dir.path(), Split::Valid).unwrap().is_empty());
+    }
+
+    #[test]
+    fn refuses_a_token_outside_the_vocabulary() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write_split(dir.path(), Split::Train, &sample(), 10).unwrap_err();
+        assert!(error.to_string().contains("70000"), "{error}");
+    }
+
+    #[test]
+    fn names_a_truncated_file() {
+        let dir = tempfile::tempdir().unwrap();
+        write_split(dir.path(), Split::Train, &sample(), 100_000).unwrap();
+        let path = dir.path().join("train-00000.safetensors");
+        let bytes = fs::read(&path).unwrap();
+        for length in [0, 5, bytes.len() / 2, bytes.len() - 1] {
+            fs::write(&path, &bytes[..length]).unwrap();
+            let error = read_split(dir.path(), Split::Train).unwrap_err().to_string();
+            assert!(error.contains("train-00000.safetensors"), "{error}");
+        }
+    }
+}

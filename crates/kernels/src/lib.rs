@@ -1,0 +1,1 @@
+//! Matrix products and vector primitives, chosen for the processor at run time.

@@ -1,0 +1,109 @@
+//! A model with its tokenizer: from messages to a reply.
+
+use std::path::Path;
+
+use artifact::config::{GENERATION_FILE, GenerationConfig};
+use artifact::conversation::{Message, Role};
+use artifact::tokenizer::{ChatTokenizer, TextStream};
+use artifact::{Error, Result, json};
+
+use crate::generate::{FinishReason, Tokens};
+use crate::{LanguageModel, Model};
+
+/// Tokens of the context that a prompt leaves free for the reply.
+const ROOM_FOR_REPLY: usize = 16;
+
+/// A trained model that answers conversations.
+pub struct Chat {
+    /// The network or the counts.
+    pub model: Box<dyn LanguageModel>,
+    /// Its tokenizer and chat template.
+    pub tokenizer: ChatTokenizer,
+    /// How it samples unless told otherwise.
+    pub generation: GenerationConfig,
+}
+
+impl Chat {
+    /// Reads a model directory.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let model = Model::read(dir)?.into_language_model();
+        let tokenizer = ChatTokenizer::read(dir)?;
+        let generation = json::read(&dir.join(GENERATION_FILE))?;
+        if tokenizer.vocab_size() > model.vocab_size() {
+            return Err(Error::malformed(
+                dir,
+                format!("a tokenizer of at most the model's {} tokens", model.vocab_size()),
+                tokenizer.vocab_size().to_string(),
+            ));
+        }
+        Ok(Self { model, tokenizer, generation })
+    }
+
+    /// The prompt for the next turn, without the oldest turns where all of them would not fit; and how many
+    /// messages were left out. A system message stays.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when even the last message alone is too long.
+    pub fn prompt(&self, messages: &[Message]) -> Result<(Vec<u32>, usize)> {
+        let limit = self.model.context_length().saturating_sub(ROOM_FOR_REPLY);
+        let system = usize::from(messages.first().is_some_and(|first| first.role == Role::System));
+        let mut dropped = 0;
+        loop {
+            let kept: Vec<Message> =
+                messages[..system].iter().chain(&messages[system + dropped..]).cloned().collect();
+            let prompt = self.tokenizer.prompt(&kept)?;
+            if prompt.len() <= limit {
+                return Ok((prompt, dropped));
+            }
+            if system + dropped + 1 >= messages.len() {
+                let found = prompt.len();
+                return Err(Error::refused(format!("a message of {found} tokens; the context holds {limit}")));
+            }
+            dropped += 1;
+        }
+    }
+
+    /// Begins a reply to `messages`.
+    pub fn reply(&self, messages: &[Message], settings: &GenerationConfig, seed: u64) -> Result<Reply<'_>> {
+        let (prompt, dropped) = self.prompt(messages)?;
+        Ok(Reply {
+            prompt_tokens: prompt.len(),
+            dropped,
+            tokens: Tokens::new(self.model.as_ref(), &prompt, settings, seed),
+            text: Some(self.tokenizer.stream()),
+        })
+    }
+}
+
+/// A reply, piece by piece. Pieces may be empty; joined they are the whole text.
+pub struct Reply<'a> {
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Messages left out because the context would not hold them.
+    pub dropped: usize,
+    tokens: Tokens<'a>,
+    text: Option<TextStream<'a>>,
+}
+
+impl Reply<'_> {
+    /// Why the reply ended, once it has.
+    pub fn finish_reason(&self) -> Option<FinishReason> {
+        self.tokens.finish_reason()
+    }
+
+    /// Tokens generated so far.
+    pub fn completion_tokens(&self) -> usize {
+        self.tokens.generated().len()
+    }
+}
+
+impl Iterator for Reply<'_> {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        match self.tokens.next() {
+            Some(token) => self.text.as_mut().map(|text| text.push(token)),
+            None => self.text.take().map(TextStream::finish),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/// What every trained model can do, whatever its architecture: all that evaluation and deployment see.
+pub trait LanguageModel: Send + Sync {
+    /// Vocabulary, V.
+    fn vocab_size(&self) -> usize;
+
+    /// The most tokens that one session may hold.
+    fn context_length(&self) -> usize;
+
+    /// The number of parameters, or of stored n-grams.
+    fn parameters(&self) -> usize;
+
+    /// Natural logarithm of the probability of each token given those before it: `tokens` is `[T]`, the result
+    /// `[T - 1]`, its element t for token t + 1.
+    fn score(&self, tokens: &[u32]) -> Vec<f32>;
+
+    /// Starts reading a talk.
+    fn session(&self) -> Box<dyn Session + '_>;
+}
+
+/// A talk as a model has read it so far (its KV cache, or recurrent state).
+pub trait Session: Send {
+    /// Reads `tokens` (at least one); gives the logits of the next token. `[V]`
+    ///
+    /// # Panics
+    /// When the session would grow beyond the model's context.
+    fn feed(&mut self, tokens: &[u32]) -> &[f32];
+
+    /// The number of tokens read.
+    fn len(&self) -> usize;
+
+    /// Whether nothing has been read.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+

@@ -1,0 +1,2 @@
+//! Runs pipelines, tests and checks.
+fn main() {}
