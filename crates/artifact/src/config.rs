@@ -4,6 +4,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Error, Result, json};
 
@@ -160,11 +161,51 @@ impl Default for GenerationConfig {
     }
 }
 
+impl GenerationConfig {
+    /// Reads `generation_config.json` of a model directory and checks its ranges.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(GENERATION_FILE);
+        let config: Self = json::read(&path)?;
+        config.check(&path)?;
+        Ok(config)
+    }
+
+    /// Checks that every setting is in its range.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        let settings = [
+            (
+                "a finite temperature above 0",
+                self.temperature,
+                self.temperature > 0.0 && self.temperature.is_finite(),
+            ),
+            ("top_p above 0 and at most 1", self.top_p, self.top_p > 0.0 && self.top_p <= 1.0),
+            ("min_p from 0 to below 1", self.min_p, (0.0..1.0).contains(&self.min_p)),
+            (
+                "a finite repetition_penalty above 0",
+                self.repetition_penalty,
+                self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite(),
+            ),
+        ];
+        for (expected, found, legal) in settings {
+            if !legal {
+                return Err(Error::malformed(path, expected, found.to_string()));
+            }
+        }
+        if self.max_new_tokens == 0 {
+            return Err(Error::malformed(path, "max_new_tokens of at least 1", "0"));
+        }
+        Ok(())
+    }
+}
+
 impl ModelConfig {
     /// Reads `config.json` of a model directory and checks its shapes.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
-        let config: Self = json::read(&path)?;
+        let value = as_transformers_4(json::read(&path)?)
+            .map_err(|found| Error::malformed(&path, "a model that naman computes", found))?;
+        let config: Self = serde_json::from_value(value)
+            .map_err(|error| Error::malformed(&path, "a model configuration", error.to_string()))?;
         config.check(&path)?;
         Ok(config)
     }
@@ -182,31 +223,119 @@ impl ModelConfig {
         }
     }
 
-    fn check(&self, path: &Path) -> Result<()> {
+    /// The tokens that begin a conversation, end a turn, and fill a batch.
+    pub fn special_tokens(&self) -> [(&'static str, u32); 3] {
+        let (bos, eos, pad) = match self {
+            Self::Qwen3(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
+            Self::Ngram(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
+        };
+        [("bos_token_id", bos), ("eos_token_id", eos), ("pad_token_id", pad)]
+    }
+
+    /// Checks shapes and special tokens; `path` is the file to name.
+    pub fn check(&self, path: &Path) -> Result<()> {
         match self {
-            Self::Qwen3(config) => config.check(path),
-            Self::Ngram(config) if (1..=6).contains(&config.order) && config.vocab_size > 0 => Ok(()),
+            Self::Qwen3(config) => config.check(path)?,
             Self::Ngram(config) => {
-                let found = format!("order {} and vocab_size {}", config.order, config.vocab_size);
-                Err(Error::malformed(path, "an order of 1 to 6 and a vocabulary", found))
+                if !(1..=6).contains(&config.order) || !(1..=LARGEST_VOCABULARY).contains(&config.vocab_size)
+                {
+                    let found = format!("order {} and vocab_size {}", config.order, config.vocab_size);
+                    return Err(Error::malformed(
+                        path,
+                        "an order of 1 to 6 and a vocabulary of 1 to 2^24",
+                        found,
+                    ));
+                }
             }
         }
+        for (name, id) in self.special_tokens() {
+            if id as usize >= self.vocab_size() {
+                let expected = format!("{name} below the vocab_size of {}", self.vocab_size());
+                return Err(Error::malformed(path, expected, id.to_string()));
+            }
+        }
+        Ok(())
     }
 }
 
+/// Brings what newer `transformers` write (`rope_parameters`, `dtype`) to the older form, which all of them read.
+///
+/// # Errors
+/// What the configuration asks for beyond the plain architecture: rescaled rotary frequencies, sliding windows.
+fn as_transformers_4(mut value: Value) -> std::result::Result<Value, String> {
+    let Some(config) = value.as_object_mut() else { return Ok(value) };
+    for key in ["rope_parameters", "rope_scaling"] {
+        let Some(rope) = config.get(key).filter(|rope| !rope.is_null()) else { continue };
+        let kind =
+            rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str).unwrap_or("default");
+        if kind != "default" {
+            return Err(format!("{key} of type {kind}"));
+        }
+        if let Some(theta) = rope.get("rope_theta").cloned() {
+            config.entry("rope_theta").or_insert(theta);
+        }
+    }
+    if config.get("use_sliding_window") == Some(&Value::Bool(true)) {
+        return Err("use_sliding_window".to_owned());
+    }
+    if let Some(dtype) = config.get("dtype").cloned() {
+        config.entry("torch_dtype").or_insert(dtype);
+    }
+    if config.get("pad_token_id").is_none_or(Value::is_null)
+        && let Some(begin) = config.get("bos_token_id").cloned()
+    {
+        config.insert("pad_token_id".to_owned(), begin);
+    }
+    Ok(value)
+}
+
+/// The largest vocabulary that is read.
+const LARGEST_VOCABULARY: usize = 1 << 24;
+/// The most parameters that are read: 512 GiB of f32.
+const MOST_PARAMETERS: usize = 1 << 37;
+
 impl Qwen3Config {
+    /// Every tensor of `model.safetensors`: its name and shape, as `transformers` names them.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let (c, f, v) = (self.hidden_size, self.intermediate_size, self.vocab_size);
+        let queries = self.num_attention_heads * self.head_dim;
+        let keys = self.num_key_value_heads * self.head_dim;
+        let mut tensors = vec![("model.embed_tokens.weight".to_owned(), vec![v, c])];
+        for layer in 0..self.num_hidden_layers {
+            let block = [
+                ("input_layernorm", vec![c]),
+                ("self_attn.q_proj", vec![queries, c]),
+                ("self_attn.k_proj", vec![keys, c]),
+                ("self_attn.v_proj", vec![keys, c]),
+                ("self_attn.o_proj", vec![c, queries]),
+                ("self_attn.q_norm", vec![self.head_dim]),
+                ("self_attn.k_norm", vec![self.head_dim]),
+                ("post_attention_layernorm", vec![c]),
+                ("mlp.gate_proj", vec![f, c]),
+                ("mlp.up_proj", vec![f, c]),
+                ("mlp.down_proj", vec![c, f]),
+            ];
+            tensors.extend(block.map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape)));
+        }
+        tensors.push(("model.norm.weight".to_owned(), vec![c]));
+        if !self.tie_word_embeddings {
+            tensors.push(("lm_head.weight".to_owned(), vec![v, c]));
+        }
+        tensors
+    }
+
     /// Checks that the shapes fit together and are of a size that a machine can hold.
     pub fn check(&self, path: &Path) -> Result<()> {
         let fail = |expected: &str, found: String| Err(Error::malformed(path, expected, found));
         let sizes = [
-            ("vocab_size", self.vocab_size, 1 << 24),
+            ("vocab_size", self.vocab_size, LARGEST_VOCABULARY),
             ("hidden_size", self.hidden_size, 1 << 17),
             ("intermediate_size", self.intermediate_size, 1 << 19),
             ("num_hidden_layers", self.num_hidden_layers, 1 << 12),
             ("num_attention_heads", self.num_attention_heads, 1 << 12),
             ("num_key_value_heads", self.num_key_value_heads, 1 << 12),
             ("head_dim", self.head_dim, 1 << 12),
-            ("max_position_embeddings", self.max_position_embeddings, 1 << 24),
+            ("max_position_embeddings", self.max_position_embeddings, 1 << 20),
         ];
         for (name, value, limit) in sizes {
             if !(1..=limit).contains(&value) {
@@ -223,6 +352,17 @@ impl Qwen3Config {
         if self.attention_bias || self.hidden_act != "silu" {
             let found = format!("attention_bias {} and hidden_act {}", self.attention_bias, self.hidden_act);
             return fail("no attention_bias and hidden_act silu", found);
+        }
+        if !(0.0..1.0).contains(&self.rms_norm_eps) {
+            return fail("rms_norm_eps from 0 to below 1", self.rms_norm_eps.to_string());
+        }
+        if !(1.0..=1e12).contains(&self.rope_theta) {
+            return fail("rope_theta of 1 to 1e12", self.rope_theta.to_string());
+        }
+        // Each factor is bounded above, so no product overflows 64 bits.
+        let parameters: usize = self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        if parameters > MOST_PARAMETERS {
+            return fail("shapes of at most 2^37 parameters", format!("{parameters}"));
         }
         Ok(())
     }

@@ -40,9 +40,7 @@ impl fmt::Display for Role {
 }
 
 /// Which part of the data a conversation belongs to.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// Fits the weights.
@@ -238,6 +236,7 @@ pub(crate) fn numbered(dir: &Path, prefix: &str, suffix: &str) -> Result<Vec<Pat
             files.push(path);
         }
     }
-    files.sort();
+    // By number: past 99999 the names grow longer.
+    files.sort_by(|a, b| (a.as_os_str().len(), a).cmp(&(b.as_os_str().len(), b)));
     Ok(files)
 }

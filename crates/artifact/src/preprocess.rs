@@ -1,1 +1,223 @@
-//! TODO preprocess
+//! `preprocess.json`: what became of every conversation that preprocess read, and what the tokens cost.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::Split;
+use crate::{Error, Result};
+
+/// The file's name.
+pub const FILE: &str = "preprocess.json";
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// How the stage was asked to work.
+    pub options: Options,
+    /// Conversations read; each is either kept or dropped: `read = kept + dropped`.
+    pub read: usize,
+    /// Conversations written to the three splits.
+    pub kept: usize,
+    /// Conversations left out: the sum of `drops`.
+    pub dropped: usize,
+    /// Why conversations were left out; every reason has its row, also where it took none.
+    pub drops: Vec<Dropped>,
+    /// Changes to conversations that may have been kept.
+    pub changes: Changes,
+    /// The tokenizer's size.
+    pub vocabulary: Vocabulary,
+    /// The figures of train, valid and test, in this order.
+    pub splits: Vec<SplitFigures>,
+}
+
+/// How the stage was asked to work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Options {
+    /// The largest vocabulary, special tokens included.
+    pub vocab_size: usize,
+    /// The longest conversation, in tokens; longer ones are cut before the turn that passes it.
+    pub max_tokens: usize,
+    /// The fewest turns of user and assistant together, counted after consecutive turns of one role became one.
+    pub min_turns: usize,
+    /// Percent of the conversations that name no split which go to valid, by the hash of their first question.
+    pub valid_percent: f64,
+    /// Percent that goes to test.
+    pub test_percent: f64,
+}
+
+/// Why a conversation was left out. Each is counted under the first reason that applies, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Nothing is left after cleaning.
+    Empty,
+    /// Nobody answers.
+    NoAssistantTurn,
+    /// Fewer turns than `min_turns`.
+    TooShort,
+    /// Equal, turn by turn, to another one of the same split.
+    Duplicate,
+    /// Equal, turn by turn, to one of a split that is held out further: train yields to valid, both to test.
+    HeldOut,
+    /// Not even the first answer fits into `max_tokens`.
+    TooLong,
+}
+
+impl Reason {
+    /// All reasons, in the order in which they are tried.
+    pub const ALL: [Self; 6] =
+        [Self::Empty, Self::NoAssistantTurn, Self::TooShort, Self::Duplicate, Self::HeldOut, Self::TooLong];
+}
+
+/// A row of the table of drops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dropped {
+    /// Why.
+    pub reason: Reason,
+    /// How many.
+    pub conversations: usize,
+}
+
+/// Changes to what was read, counted over all conversations, also those that were dropped later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Changes {
+    /// Turns without words, removed.
+    pub empty_turns: usize,
+    /// Turns joined to the one before, which the same role speaks.
+    pub merged_turns: usize,
+    /// Conversations cut to `max_tokens`.
+    pub cut_conversations: usize,
+    /// Turns that the cuts took away.
+    pub cut_turns: usize,
+}
+
+/// The tokenizer's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Vocabulary {
+    /// Its tokens: special ones, the 256 bytes, and merges. Below `options.vocab_size` where the training text
+    /// repeats too little.
+    pub size: usize,
+    /// Its special tokens.
+    pub special: usize,
+    /// Its merges.
+    pub merges: usize,
+}
+
+/// The figures of one split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SplitFigures {
+    /// Which.
+    pub split: Split,
+    /// Conversations kept.
+    pub conversations: usize,
+    /// Their turns.
+    pub turns: usize,
+    /// Tokens, those of the chat template included.
+    pub tokens: usize,
+    /// Tokens that are training targets.
+    pub targets: usize,
+    /// Tokens of the longest conversation.
+    pub longest: usize,
+    /// Unicode characters of the turns' contents.
+    pub characters: usize,
+    /// UTF-8 bytes of the turns' contents.
+    pub bytes: usize,
+    /// Tokens of the turns' contents alone.
+    pub content_tokens: usize,
+    /// `characters / content_tokens`, 0 without tokens.
+    pub characters_per_token: f64,
+    /// `bytes / content_tokens`, 0 without tokens.
+    pub bytes_per_token: f64,
+}
+
+impl Summary {
+    /// Checks that every conversation is accounted for; `path` is the file to name.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the counts contradict each other.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        let fail = |expected: &str, found: String| Err(Error::malformed(path, expected, found));
+        if Some(self.read) != self.kept.checked_add(self.dropped) {
+            let found = format!("{} and {} + {}", self.read, self.kept, self.dropped);
+            return fail("read = kept + dropped", found);
+        }
+        // The file may come from anyone, and its sums may overflow.
+        let dropped = self.drops.iter().fold(0, |sum: usize, row| sum.saturating_add(row.conversations));
+        if dropped != self.dropped {
+            return fail("dropped as the sum of drops", format!("{} and {dropped}", self.dropped));
+        }
+        let kept = self.splits.iter().fold(0, |sum: usize, split| sum.saturating_add(split.conversations));
+        if kept != self.kept {
+            return fail("kept as the sum of splits", format!("{} and {kept}", self.kept));
+        }
+        if self.splits.iter().map(|figures| figures.split).ne(Split::ALL) {
+            let found: Vec<_> = self.splits.iter().map(|figures| figures.split.name()).collect();
+            return fail("splits train, valid and test", found.join(", "));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary() -> Summary {
+        let figures = |split, conversations| SplitFigures {
+            split,
+            conversations,
+            turns: 0,
+            tokens: 0,
+            targets: 0,
+            longest: 0,
+            characters: 0,
+            bytes: 0,
+            content_tokens: 0,
+            characters_per_token: 0.0,
+            bytes_per_token: 0.0,
+        };
+        Summary {
+            options: Options {
+                vocab_size: 300,
+                max_tokens: 64,
+                min_turns: 2,
+                valid_percent: 5.0,
+                test_percent: 5.0,
+            },
+            read: 6,
+            kept: 3,
+            dropped: 3,
+            drops: vec![
+                Dropped { reason: Reason::Empty, conversations: 1 },
+                Dropped { reason: Reason::Duplicate, conversations: 2 },
+            ],
+            changes: Changes::default(),
+            vocabulary: Vocabulary { size: 300, special: 5, merges: 39 },
+            splits: vec![figures(Split::Train, 2), figures(Split::Valid, 1), figures(Split::Test, 0)],
+        }
+    }
+
+    #[test]
+    fn accepts_a_summary_that_adds_up() {
+        summary().check(Path::new(FILE)).unwrap();
+    }
+
+    #[test]
+    fn refuses_a_conversation_that_went_missing() {
+        let changes: [fn(&mut Summary); 5] = [
+            |summary| summary.read = 7,
+            |summary| summary.kept = usize::MAX,
+            |summary| summary.drops[1].conversations = 1,
+            |summary| summary.splits[0].conversations = usize::MAX,
+            |summary| summary.splits.swap(0, 1),
+        ];
+        for change in changes {
+            let mut summary = summary();
+            change(&mut summary);
+            let error = summary.check(Path::new(FILE)).unwrap_err().to_string();
+            assert!(error.starts_with("preprocess.json: expected "), "{error}");
+        }
+    }
+}

@@ -14,6 +14,9 @@ use crate::{Error, Result, write_atomic};
 /// Tokens in one file before the next is begun: 32 Mi, 96 MiB at 16 bits and a byte of loss.
 const PER_FILE: usize = 32 << 20;
 
+/// How many tensors of a foreign file an error names.
+const NAMES_TOLD: usize = 3;
+
 /// The documents of one split.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Documents {
@@ -96,36 +99,36 @@ pub fn read_split(dir: &Path, split: Split) -> Result<Documents> {
     let mut all = Documents::new();
     for path in files {
         let shard = read_file(&path)?;
-        for document in shard.iter() {
-            all.push(document);
+        if all.is_empty() {
+            all = shard;
+            continue;
         }
+        let before = all.tokens.len();
+        all.tokens.extend(shard.tokens);
+        all.loss.extend(shard.loss);
+        all.starts.extend(shard.starts[1..].iter().map(|start| before + start));
     }
     Ok(all)
 }
 
 /// Reads one shard and checks it.
+///
+/// # Errors
+/// [`Error::Malformed`] when it is no safetensors file, or not of this format.
 pub fn read_file(path: &Path) -> Result<Documents> {
     let bytes = fs::read(path)?;
-    let tensors = SafeTensors::deserialize(&bytes)
-        .map_err(|error| Error::malformed(path, "a safetensors file", error.to_string()))?;
-    let tensor = |name: &str, types: &[Dtype]| -> Result<TensorView<'_>> {
-        let view = tensors
-            .tensor(name)
-            .map_err(|_| Error::malformed(path, format!("a tensor `{name}`"), "none of that name"))?;
-        if !types.contains(&view.dtype()) || view.shape().len() != 1 {
-            let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
-            return Err(Error::malformed(path, format!("`{name}` as a list of {types:?}"), found));
-        }
-        Ok(view)
-    };
-    let tokens = tensor("tokens", &[Dtype::U16, Dtype::U32])?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| {
+        Error::malformed(path, "a safetensors file", format!("{} bytes that are none ({error})", bytes.len()))
+            .with_hint("it may be cut off or damaged; run preprocess again")
+    })?;
+    let tokens = list(path, &tensors, "tokens", &[Dtype::U16, Dtype::U32])?;
     let tokens: Vec<u32> = if tokens.dtype() == Dtype::U16 {
         tokens.data().chunks_exact(2).map(|b| u32::from(u16::from_le_bytes([b[0], b[1]]))).collect()
     } else {
         tokens.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
     };
-    let loss = tensor("loss", &[Dtype::U8])?.data().to_vec();
-    let starts: Vec<usize> = tensor("starts", &[Dtype::U64])?
+    let loss = list(path, &tensors, "loss", &[Dtype::U8])?.data().to_vec();
+    let starts: Vec<usize> = list(path, &tensors, "starts", &[Dtype::U64])?
         .data()
         .chunks_exact(8)
         .map(|b| u64::from_le_bytes(b.try_into().expect("chunks of eight bytes")) as usize)
@@ -136,16 +139,41 @@ pub fn read_file(path: &Path) -> Result<Documents> {
         return Err(Error::malformed(path, "one `loss` flag a token", found));
     }
     if let Some(at) = loss.iter().position(|&flag| flag > 1) {
-        return Err(Error::malformed(path, "`loss` of 0 or 1", format!("{} at {at}", loss[at])));
+        return Err(Error::malformed(path, "`loss` of 0 or 1", format!("{} at index {at}", loss[at])));
     }
-    let ordered = starts.first() == Some(&0)
-        && starts.last() == Some(&tokens.len())
-        && starts.windows(2).all(|pair| pair[0] <= pair[1]);
-    if !ordered {
-        let expected = format!("`starts` rising from 0 to {}", tokens.len());
-        return Err(Error::malformed(path, expected, format!("{} offsets that do not", starts.len())));
+    let expected = || format!("`starts` rising from 0 to {}", tokens.len());
+    if let Some(at) = starts.windows(2).position(|pair| pair[0] > pair[1]) {
+        let found = format!("{} after {} at index {}", starts[at + 1], starts[at], at + 1);
+        return Err(Error::malformed(path, expected(), found));
     }
-    Ok(Documents { tokens, loss, starts })
+    match (starts.first(), starts.last()) {
+        (Some(0), Some(&last)) if last == tokens.len() => Ok(Documents { tokens, loss, starts }),
+        (Some(first), Some(last)) => Err(Error::malformed(path, expected(), format!("{first} to {last}"))),
+        _ => Err(Error::malformed(path, expected(), "an empty list")),
+    }
+}
+
+/// A tensor of rank 1.
+fn list<'a>(path: &Path, tensors: &SafeTensors<'a>, name: &str, types: &[Dtype]) -> Result<TensorView<'a>> {
+    let Ok(view) = tensors.tensor(name) else {
+        let mut names = tensors.names();
+        names.sort_unstable();
+        let more = names.len().saturating_sub(NAMES_TOLD);
+        names.truncate(NAMES_TOLD);
+        let found = match (names.is_empty(), more) {
+            (true, _) => "no tensor".to_owned(),
+            (false, 0) => names.join(", "),
+            (false, more) => format!("{} and {more} more", names.join(", ")),
+        };
+        return Err(Error::malformed(path, format!("a tensor `{name}`"), found)
+            .with_hint("it is no token shard; give a directory that preprocess has written"));
+    };
+    if !types.contains(&view.dtype()) || view.shape().len() != 1 {
+        let types: Vec<String> = types.iter().map(|dtype| format!("{dtype:?}")).collect();
+        let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
+        return Err(Error::malformed(path, format!("`{name}` as a list of {}", types.join(" or ")), found));
+    }
+    Ok(view)
 }
 
 /// Writes the shards of a split, 16 bits a token where the vocabulary allows it. The same input gives the same bytes.
@@ -153,6 +181,16 @@ pub fn read_file(path: &Path) -> Result<Documents> {
 /// # Errors
 /// [`Error::Refused`] when a token is not below `vocab_size`.
 pub fn write_split(dir: &Path, split: Split, documents: &Documents, vocab_size: usize) -> Result<()> {
+    write_files(dir, split, documents, vocab_size, PER_FILE)
+}
+
+fn write_files(
+    dir: &Path,
+    split: Split,
+    documents: &Documents,
+    vocab_size: usize,
+    per_file: usize,
+) -> Result<()> {
     if let Some(token) = documents.tokens.iter().find(|&&token| token as usize >= vocab_size) {
         return Err(Error::refused(format!("token {token} is outside a vocabulary of {vocab_size}")));
     }
@@ -160,8 +198,8 @@ pub fn write_split(dir: &Path, split: Split, documents: &Documents, vocab_size: 
     let mut file = 0;
     while first < documents.len() || file == 0 {
         let start = documents.starts[first];
-        // At least one document a file, and no more than PER_FILE tokens where that is possible.
-        let fitting = documents.starts[first..].partition_point(|&end| end - start <= PER_FILE);
+        // At least one document a file, and no more than `per_file` tokens where that is possible.
+        let fitting = documents.starts[first..].partition_point(|&end| end - start <= per_file);
         let last = (first + fitting.saturating_sub(1)).max(first + 1).min(documents.len());
         let path = dir.join(format!("{split}-{file:05}.safetensors"));
         write_file(&path, documents, first..last, vocab_size)?;
@@ -241,5 +279,66 @@ mod tests {
             let error = read_split(dir.path(), Split::Train).unwrap_err().to_string();
             assert!(error.contains("train-00000.safetensors"), "{error}");
         }
+    }
+
+    #[test]
+    fn begins_a_new_file_where_one_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut documents = Documents::new();
+        for length in [3, 2, 0, 9, 1, 1] {
+            documents.push(Document { tokens: &vec![7; length], loss: &vec![1; length] });
+        }
+        write_files(dir.path(), Split::Train, &documents, 10, 5).unwrap();
+        let files = files(dir.path(), Split::Train).unwrap();
+        let counts: Vec<usize> = files.iter().map(|path| read_file(path).unwrap().len()).collect();
+        assert_eq!(counts, [3, 1, 2]);
+        assert_eq!(read_split(dir.path(), Split::Train).unwrap(), documents);
+    }
+
+    #[test]
+    fn names_a_foreign_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("train-00000.safetensors");
+        let tensor = crate::weights::Tensor { shape: &[1], data: &[0.0] };
+        let tensors = ["a", "b", "c", "d", "e"].map(|name| (name.to_owned(), tensor));
+        crate::weights::write(&path, tensors).unwrap();
+        let error = read_split(dir.path(), Split::Train).unwrap_err().to_string();
+        assert!(
+            error.contains("00000.safetensors: expected a tensor `tokens`, found a, b, c and 2 more"),
+            "{error}"
+        );
+    }
+
+    /// Checks the error for a shard of these tensors.
+    #[track_caller]
+    fn check_error(tokens: &[u16], loss: &[u8], starts: &[u64], expected: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shard");
+        let tokens: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+        let starts: Vec<u8> = starts.iter().flat_map(|start| start.to_le_bytes()).collect();
+        let view = |dtype, length, data| TensorView::new(dtype, vec![length], data).unwrap();
+        let tensors = [
+            ("tokens", view(Dtype::U16, tokens.len() / 2, tokens.as_slice())),
+            ("loss", view(Dtype::U8, loss.len(), loss)),
+            ("starts", view(Dtype::U64, starts.len() / 8, &starts)),
+        ];
+        fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+        let error = read_file(&path).unwrap_err().to_string();
+        assert_eq!(error.split_once("shard: ").unwrap().1, expected);
+    }
+
+    #[test]
+    fn tells_what_contradicts_itself() {
+        check_error(&[1, 2], &[0], &[0, 2], "expected one `loss` flag a token, found 1 for 2 tokens");
+        check_error(&[1, 2], &[0, 3], &[0, 2], "expected `loss` of 0 or 1, found 3 at index 1");
+        check_error(&[1, 2], &[0, 1], &[0, 3], "expected `starts` rising from 0 to 2, found 0 to 3");
+        check_error(&[1, 2], &[0, 1], &[1, 2], "expected `starts` rising from 0 to 2, found 1 to 2");
+        check_error(
+            &[1, 2],
+            &[0, 1],
+            &[0, u64::MAX, 2],
+            &format!("expected `starts` rising from 0 to 2, found 2 after {} at index 2", u64::MAX),
+        );
+        check_error(&[], &[], &[], "expected `starts` rising from 0 to 0, found an empty list");
     }
 }

@@ -3,6 +3,9 @@
 //! Rendering a conversation to tokens, and which of them are training targets, is written here once, for training,
 //! evaluation and serving alike.
 
+mod special;
+mod stream;
+
 use std::path::Path;
 
 use fs_err as fs;
@@ -14,6 +17,9 @@ use tokenizers::Tokenizer;
 
 use crate::conversation::{Message, Role};
 use crate::{Error, Result, json, write_atomic};
+
+pub use special::without_special;
+pub use stream::TextStream;
 
 /// The file with vocabulary and merges, in the `tokenizers` library's form.
 pub const FILE: &str = "tokenizer.json";
@@ -70,7 +76,7 @@ impl Default for TokenizerConfig {
 /// A token is written as its text, or as an object that holds it under `content`.
 fn token_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "expected a token's text, or an object with its text as `content`")]
     enum Token {
         Text(String),
         Added { content: String },
@@ -97,6 +103,7 @@ pub struct ChatTokenizer {
     template: String,
     environment: Environment<'static>,
     specials: Vec<String>,
+    vocab_size: usize,
 }
 
 impl ChatTokenizer {
@@ -104,18 +111,24 @@ impl ChatTokenizer {
     ///
     /// # Errors
     /// [`Error::Refused`] when the template is no Jinja.
-    pub fn new(tokenizer: Tokenizer, config: TokenizerConfig, template: String) -> Result<Self> {
+    pub fn new(mut tokenizer: Tokenizer, config: TokenizerConfig, template: String) -> Result<Self> {
         let environment = compile(&template)
             .map_err(|error| Error::refused(format!("the chat template: {}", template_error(&error))))?;
+        // What a tokenizer from elsewhere brings of these would silently shorten or lengthen what is encoded.
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| Error::refused(error.to_string()))?
+            .with_padding(None);
         let mut specials: Vec<String> = tokenizer
             .get_added_tokens_decoder()
             .into_values()
             .filter(|token| token.special && !token.content.is_empty())
             .map(|token| token.content)
             .collect();
-        // Longest first, so that no special token hides in another.
-        specials.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        Ok(Self { tokenizer, config, template, environment, specials })
+        // The map has no order of its own.
+        specials.sort_unstable();
+        let vocab_size = tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        Ok(Self { tokenizer, config, template, environment, specials, vocab_size })
     }
 
     /// Reads the three files of a directory.
@@ -140,9 +153,14 @@ impl ChatTokenizer {
         write_atomic(&dir.join(TEMPLATE_FILE), self.template.as_bytes())
     }
 
-    /// The number of tokens, special ones included.
+    /// One more than the largest token id, special tokens included.
     pub fn vocab_size(&self) -> usize {
-        self.tokenizer.get_vocab_size(true)
+        self.vocab_size
+    }
+
+    /// Whether both give the same id to the same token.
+    pub fn same_vocabulary(&self, other: &Self) -> bool {
+        self.tokenizer.get_vocab(true) == other.tokenizer.get_vocab(true)
     }
 
     /// The id of a token by its exact text.
@@ -219,7 +237,7 @@ impl ChatTokenizer {
 
     /// Decodes a reply token by token.
     pub fn stream(&self) -> TextStream<'_> {
-        TextStream { tokenizer: self, tokens: Vec::new(), sent: String::new() }
+        TextStream::new(self)
     }
 
     fn encoding(&self, text: &str) -> Result<tokenizers::Encoding> {
@@ -228,15 +246,10 @@ impl ChatTokenizer {
 
     /// The messages without the texts of special tokens, which would let a speaker end a turn and open another's.
     fn harmless(&self, messages: &[Message]) -> Vec<Message> {
-        let clean = |content: &str| {
-            let mut content = content.to_owned();
-            // Removing one may bring another together, so until none is left.
-            while let Some(special) = self.specials.iter().find(|special| content.contains(special.as_str())) {
-                content = content.replace(special.as_str(), "");
-            }
-            content
-        };
-        messages.iter().map(|message| Message::new(message.role, clean(&message.content))).collect()
+        messages
+            .iter()
+            .map(|message| Message::new(message.role, without_special(&message.content, &self.specials)))
+            .collect()
     }
 
     fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
@@ -272,36 +285,4 @@ fn compile(template: &str) -> std::result::Result<Environment<'static>, minijinj
 fn template_error(error: &minijinja::Error) -> String {
     let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
     format!("{}{line}", error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))
-}
-
-/// Turns a stream of tokens into text that is never cut inside a character.
-#[derive(Debug)]
-pub struct TextStream<'a> {
-    tokenizer: &'a ChatTokenizer,
-    tokens: Vec<u32>,
-    sent: String,
-}
-
-impl TextStream<'_> {
-    /// Takes a token; gives the text that is now certain, which may be empty.
-    pub fn push(&mut self, token: u32) -> String {
-        self.tokens.push(token);
-        let text = self.tokenizer.decode(&self.tokens);
-        // A character whose bytes are still to come decodes to U+FFFD at the end.
-        let whole = text.trim_end_matches('\u{FFFD}');
-        self.advance(whole)
-    }
-
-    /// Ends the stream; gives what was held back.
-    pub fn finish(mut self) -> String {
-        let text = self.tokenizer.decode(&self.tokens);
-        self.advance(&text)
-    }
-
-    fn advance(&mut self, text: &str) -> String {
-        let Some(new) = text.strip_prefix(self.sent.as_str()) else { return String::new() };
-        let new = new.to_owned();
-        self.sent.push_str(&new);
-        new
-    }
 }

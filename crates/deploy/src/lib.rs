@@ -1,1 +1,49 @@
-//! The `deploy` stage.
+//! The `deploy` stage: bundles a model, chats with it, serves it.
+
+mod bundle;
+mod model_card;
+mod sampling;
+pub mod serve;
+mod talk;
+
+use clap::{Parser, Subcommand};
+
+/// Bundles a trained model, chats with it in a terminal, or serves it to browsers and programs
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What every binary takes.
+    #[command(flatten)]
+    pub common: terminal::Common,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Writes a directory that holds everything to run the bot elsewhere
+    ///
+    /// The directory holds the model (model/), this program as `naman` with the chat page inside it, a Containerfile, a
+    /// model card, and SHA256SUMS, which `naman` checks before it reads the model.
+    Bundle(bundle::Arguments),
+    /// Talks in the terminal
+    ///
+    /// Where the standard input is no terminal, each of its lines is a turn.
+    Chat(talk::Arguments),
+    /// Serves a chat page and an API in OpenAI's form
+    ///
+    /// GET / is the chat page; POST /v1/chat/completions, GET /v1/models and GET /health are the API.
+    Serve(serve::Arguments),
+}
+
+/// Runs one subcommand.
+///
+/// # Errors
+/// Whatever stops it, told for the person who must mend it.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Bundle(bundle) => bundle::run(bundle),
+        Command::Chat(chat) => talk::run(chat),
+        Command::Serve(serve) => serve::run(serve, arguments.common.threads),
+    }
+}

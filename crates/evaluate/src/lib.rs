@@ -1,1 +1,96 @@
-//! The `evaluate` stage.
+//! Measures models on conversations that they have never seen, and writes the report.
+//!
+//! Held-out loss, action accuracy, context recall, speed and sample talks of one or more models, side by side.
+//! Apart from the speed, the same data and models give the same report.
+
+mod answers;
+pub mod chrf;
+mod held_out;
+mod learning_curve;
+mod loss;
+mod measure;
+mod named_model;
+pub mod nearest;
+pub mod page;
+mod plot;
+mod replies;
+mod speed;
+mod summary;
+mod talks;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use artifact::OutDir;
+use artifact::report::{PAGE_FILE, Report, Sample};
+use artifact::write_atomic;
+use clap::Parser;
+use model::chat::Chat;
+
+pub use measure::{Measured, Task};
+
+/// Measures models on held-out conversations and writes a report: report.json, samples.jsonl, report.html
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Arguments {
+    /// Prepared data: a directory that preprocess has written
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// A model to measure and the name that the report gives it; repeat to compare several
+    #[arg(long = "model", value_name = "NAME=DIR", required = true)]
+    pub models: Vec<String>,
+    /// Where to write the report; must not exist
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The most held-out conversations to measure, spread evenly over the test split
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Where the choice begins when the test split holds more conversations than --limit
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub seed: u64,
+    /// The most tokens of one reply
+    #[arg(long, value_name = "N", default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_new_tokens: u32,
+    /// A question for the sample talks; repeat for several. By default a greeting, the weather, the bot's name, and
+    /// the rules of football, in Korean
+    #[arg(long = "prompt", value_name = "TEXT")]
+    pub prompts: Vec<String>,
+    /// Held-out conversations that are shown with the replies to them
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub samples: u32,
+    /// Options that every stage takes.
+    #[command(flatten)]
+    pub common: terminal::Common,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// When the arguments, the data or a model cannot be used; no output directory is left then.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let models = named_model::parse_all(&arguments.models)?;
+    let task = Task::read(&arguments)?;
+    // Early, so that a directory in the way is told before minutes of work.
+    let out = OutDir::create(&arguments.out)?;
+    let mut measured = Measured::new(&task);
+    for named_model::NamedModel { name, dir } in &models {
+        let context = || format!("model `{name}`");
+        let chat = Chat::read(dir).with_context(context)?;
+        let model_type = named_model::model_type(dir).with_context(context)?;
+        let curve = learning_curve::read(dir).with_context(context)?;
+        measured.add(&task, name, &model_type, &chat, curve).with_context(context)?;
+    }
+    let Measured { report, samples } = measured;
+    write(&out, &report, &samples)?;
+    out.publish()?;
+    summary::print(&report, &samples);
+    Ok(())
+}
+
+fn write(out: &OutDir, report: &Report, samples: &[Sample]) -> anyhow::Result<()> {
+    report.write(out.path())?;
+    Sample::write(out.path(), samples)?;
+    let page = page::render(report, samples, terminal::Lang::current());
+    write_atomic(&out.path().join(PAGE_FILE), page.as_bytes())?;
+    Ok(())
+}

@@ -1,1 +1,15 @@
 //! Matrix products and vector primitives, chosen for the processor at run time.
+//!
+//! The only crate of the workspace that holds `unsafe`. Vector functions are written once, as plain loops over lanes,
+//! and compiled for each instruction set that [`Level`] names; none contracts a product and a sum into one rounding,
+//! so that every level gives the same bits.
+
+mod level;
+mod matvec;
+mod product;
+mod vector;
+
+pub use level::Level;
+pub use matvec::matvec;
+pub use product::{Threads, product};
+pub use vector::*;

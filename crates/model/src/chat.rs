@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use artifact::config::{GENERATION_FILE, GenerationConfig};
+use artifact::config::GenerationConfig;
 use artifact::conversation::{Message, Role};
 use artifact::tokenizer::{ChatTokenizer, TextStream};
-use artifact::{Error, Result, json};
+use artifact::{Error, Result};
 
 use crate::generate::{FinishReason, Tokens};
 use crate::{LanguageModel, Model};
@@ -28,7 +28,7 @@ impl Chat {
     pub fn read(dir: &Path) -> Result<Self> {
         let model = Model::read(dir)?.into_language_model();
         let tokenizer = ChatTokenizer::read(dir)?;
-        let generation = json::read(&dir.join(GENERATION_FILE))?;
+        let generation = GenerationConfig::read(dir)?;
         if tokenizer.vocab_size() > model.vocab_size() {
             return Err(Error::malformed(
                 dir,
@@ -47,20 +47,34 @@ impl Chat {
     pub fn prompt(&self, messages: &[Message]) -> Result<(Vec<u32>, usize)> {
         let limit = self.model.context_length().saturating_sub(ROOM_FOR_REPLY);
         let system = usize::from(messages.first().is_some_and(|first| first.role == Role::System));
-        let mut dropped = 0;
-        loop {
+        let without = |dropped: usize| {
             let kept: Vec<Message> =
                 messages[..system].iter().chain(&messages[system + dropped..]).cloned().collect();
-            let prompt = self.tokenizer.prompt(&kept)?;
-            if prompt.len() <= limit {
-                return Ok((prompt, dropped));
-            }
-            if system + dropped + 1 >= messages.len() {
-                let found = prompt.len();
-                return Err(Error::refused(format!("a message of {found} tokens; the context holds {limit}")));
-            }
-            dropped += 1;
+            self.tokenizer.prompt(&kept)
+        };
+        let whole = without(0)?;
+        if whole.len() <= limit {
+            return Ok((whole, 0));
         }
+        let mut dropped = messages.len().saturating_sub(system + 1);
+        let mut prompt = without(dropped)?;
+        if prompt.len() > limit {
+            let found = prompt.len();
+            return Err(Error::refused(format!("a message of {found} tokens; the context holds {limit}")));
+        }
+        // Fewer messages are fewer tokens, so halving finds the fewest to leave out: one by one, a request of thousands
+        // of messages would cost thousands of renderings.
+        let mut too_few = 0;
+        while dropped - too_few > 1 {
+            let middle = too_few + (dropped - too_few) / 2;
+            let shorter = without(middle)?;
+            if shorter.len() <= limit {
+                (prompt, dropped) = (shorter, middle);
+            } else {
+                too_few = middle;
+            }
+        }
+        Ok((prompt, dropped))
     }
 
     /// Begins a reply to `messages`.

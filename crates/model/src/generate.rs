@@ -18,11 +18,7 @@ pub struct Sampler {
 impl Sampler {
     /// Greedy where `settings.do_sample` is false or the temperature is 0.
     pub fn new(settings: &GenerationConfig, seed: u64) -> Self {
-        Self {
-            settings: settings.clone(),
-            random: ChaCha8Rng::seed_from_u64(seed),
-            candidates: Vec::new(),
-        }
+        Self { settings: settings.clone(), random: ChaCha8Rng::seed_from_u64(seed), candidates: Vec::new() }
     }
 
     /// Chooses the next token from `logits` `[V]`; `seen` are the tokens that the repetition penalty applies to.
@@ -34,7 +30,7 @@ impl Sampler {
         let candidates = &mut self.candidates;
         candidates.clear();
         candidates.extend(logits.iter().enumerate().map(|(token, &logit)| (token as u32, logit)));
-        if settings.repetition_penalty != 1.0 {
+        if (settings.repetition_penalty - 1.0).abs() > f32::EPSILON {
             let mut seen = seen.to_vec();
             seen.sort_unstable();
             seen.dedup();

@@ -33,4 +33,3 @@ pub trait Session: Send {
         self.len() == 0
     }
 }
-

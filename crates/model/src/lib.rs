@@ -3,24 +3,30 @@
 //! *A mixer is the only layer that moves information across time.* Shapes are written in one alphabet: B batch,
 //! T time, C channels, H heads, K kv heads, D head width, F feed-forward, V vocabulary, N rows of a batch, S segments.
 
+mod arguments;
 pub mod batch;
 pub mod chat;
 pub mod decoder;
 pub mod generate;
+mod info;
 mod language_model;
+mod new;
 pub mod ngram;
 mod params;
+mod preset;
 
 use std::path::Path;
 
 use artifact::Result;
 use artifact::config::ModelConfig;
 
+pub use arguments::Arguments;
 pub use batch::Batch;
 pub use decoder::Decoder;
 pub use language_model::{LanguageModel, Session};
 pub use ngram::Ngram;
-pub use params::Params;
+pub use params::{Params, Visitor};
+pub use preset::Preset;
 
 /// A model of any architecture: the closed set that `config.json` names.
 pub enum Model {
@@ -48,5 +54,13 @@ impl Model {
             Self::Decoder(model) => model,
             Self::Ngram(model) => model,
         }
+    }
+}
+
+/// Runs the command line.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        arguments::Command::New(new) => new::new(&new),
+        arguments::Command::Info(info) => info::info(&info),
     }
 }

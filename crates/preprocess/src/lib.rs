@@ -1,1 +1,244 @@
-//! The `preprocess` stage.
+//! The `preprocess` stage: conversations to a tokenizer and token shards.
+//!
+//! Clean, split, drop duplicates, fit the tokenizer to what train says, encode, write. Every conversation that is
+//! read is either kept or counted under the reason why not.
+
+mod clean;
+mod duplicates;
+mod encode;
+mod figures;
+mod options;
+mod split;
+mod vocabulary;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use artifact::conversation::{self, Conversation, Split};
+use artifact::json::LinesWriter;
+use artifact::preprocess::{Changes, FILE, Options, Reason, SplitFigures, Summary, Vocabulary};
+use artifact::shard::{self, Document, Documents};
+use artifact::tokenizer::{ChatTokenizer, SPECIAL};
+use artifact::{Error, OutDir, json, response};
+use clap::Parser;
+use fs_err as fs;
+
+use encode::Encoded;
+use figures::Drops;
+
+/// Turns conversations into a tokenizer and token shards.
+///
+/// Cleans the text (Unicode NFC, white space, control characters), joins consecutive turns of one role, drops exact
+/// duplicates, splits into train, valid and test, fits a byte-level BPE tokenizer to train, and writes the tokens of
+/// every conversation with the flags that say which of them are training targets.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "preprocess", version, about)]
+pub struct Arguments {
+    /// Directory with conversations-*.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub conversations: PathBuf,
+    /// Largest vocabulary in tokens, at least 261; smaller where the text repeats too little
+    #[arg(long, value_name = "TOKENS", default_value_t = 4096)]
+    pub vocab_size: usize,
+    /// Longest conversation in tokens; longer ones are cut after the last answer that fits
+    #[arg(long, value_name = "TOKENS", default_value_t = 512)]
+    pub max_tokens: usize,
+    /// Fewest turns of user and assistant together; conversations with fewer are dropped
+    #[arg(long, value_name = "TURNS", default_value_t = 2)]
+    pub min_turns: usize,
+    /// Percent of the conversations that name no split which go to valid, chosen by their first question
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    pub valid_percent: f64,
+    /// Percent of the conversations that name no split which go to test, chosen by their first question
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    pub test_percent: f64,
+    /// Directory to write; must not exist
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Language and threads
+    #[command(flatten)]
+    pub common: terminal::Common,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// When an option makes no sense, the conversations cannot be read or leave nothing to train on, or the output
+/// cannot be written.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let options = options::check(&arguments)?;
+    let Arguments { conversations: from, out, .. } = arguments;
+    let out = OutDir::create(&out)?;
+
+    let mut drops = Drops::default();
+    let mut changes = Changes::default();
+    let (read, mut talks) = read(&from, &options, &mut drops, &mut changes)?;
+    split::assign(&mut talks, &options);
+    drop_duplicates(&mut talks, &mut drops);
+    require_train(&from, &talks, &drops)?;
+
+    let train = talks.iter().filter(|talk| talk.split == Some(Split::Train));
+    let texts = train.flat_map(|talk| talk.messages.iter().map(|message| message.content.as_str()));
+    let tokenizer = vocabulary::fit(texts, options.vocab_size)?;
+    let (talks, encoded) = encode(&tokenizer, talks, &options, &mut drops, &mut changes)?;
+    require_train(&from, &talks, &drops)?;
+
+    let splits = write(out.path(), &tokenizer, &talks, &encoded)?;
+    copy_responses(&from, out.path())?;
+    let size = tokenizer.vocab_size();
+    let summary = Summary {
+        options,
+        read,
+        kept: talks.len(),
+        dropped: drops.total(),
+        drops: drops.table(),
+        changes,
+        vocabulary: Vocabulary { size, special: SPECIAL.len(), merges: size - options::SMALLEST_VOCABULARY },
+        splits,
+    };
+    summary.check(&out.path().join(FILE)).context("every conversation is accounted for")?;
+    json::write(&out.path().join(FILE), &summary)?;
+    out.publish()?;
+    for line in figures::tell(&summary) {
+        eprintln!("preprocess: {line}");
+    }
+    Ok(())
+}
+
+/// Reads and cleans; gives how many were read and those that are left.
+fn read(
+    dir: &Path,
+    options: &Options,
+    drops: &mut Drops,
+    changes: &mut Changes,
+) -> artifact::Result<(usize, Vec<Conversation>)> {
+    let mut read = 0;
+    let mut talks = Vec::new();
+    for talk in conversation::read_dir(dir)? {
+        let mut talk = talk?;
+        read += 1;
+        talk.messages = clean::clean_messages(talk.messages, changes);
+        if talk.messages.is_empty() {
+            drops.add(Reason::Empty);
+        } else if !clean::has_answer(&talk.messages) {
+            drops.add(Reason::NoAssistantTurn);
+        } else if clean::spoken_turns(&talk.messages) < options.min_turns {
+            drops.add(Reason::TooShort);
+        } else {
+            talks.push(talk);
+        }
+    }
+    Ok((read, talks))
+}
+
+/// The split of a conversation after [`split::assign`].
+fn split_of(talk: &Conversation) -> Split {
+    talk.split.expect("every conversation has a split once they are assigned")
+}
+
+fn drop_duplicates(talks: &mut Vec<Conversation>, drops: &mut Drops) {
+    let reasons = duplicates::find(talks.iter().map(|talk| (split_of(talk), talk.messages.as_slice())));
+    let mut reasons = reasons.into_iter();
+    talks.retain(|_| match reasons.next().flatten() {
+        Some(reason) => {
+            drops.add(reason);
+            false
+        }
+        None => true,
+    });
+}
+
+/// A model must have something to learn from.
+fn require_train(from: &Path, talks: &[Conversation], drops: &Drops) -> artifact::Result<()> {
+    if talks.iter().any(|talk| split_of(talk) == Split::Train) {
+        return Ok(());
+    }
+    let found = match (drops.total(), talks.len()) {
+        (0, 0) => "none at all".to_owned(),
+        (0, held_out) => format!("{held_out} in valid and test"),
+        (dropped, held_out) => {
+            let reasons = figures::reasons(&drops.table());
+            format!("{held_out} in valid and test, {dropped} dropped ({reasons})")
+        }
+    };
+    Err(Error::malformed(from, "conversations to train on", found)
+        .with_hint("collect more, or relax --min-turns, --max-tokens, --valid-percent and --test-percent"))
+}
+
+/// Encodes and cuts; drops what does not fit, and what cutting has made equal to another.
+fn encode(
+    tokenizer: &ChatTokenizer,
+    talks: Vec<Conversation>,
+    options: &Options,
+    drops: &mut Drops,
+    changes: &mut Changes,
+) -> artifact::Result<(Vec<Conversation>, Vec<Encoded>)> {
+    let encoded = encode::encode(tokenizer, &talks, options.max_tokens)?;
+    let mut kept = Vec::with_capacity(talks.len());
+    for (mut talk, encoded) in talks.into_iter().zip(encoded) {
+        let fits =
+            |encoded: &Encoded| clean::spoken_turns(&talk.messages[..encoded.turns]) >= options.min_turns;
+        let Some(encoded) = encoded.filter(fits) else {
+            drops.add(Reason::TooLong);
+            continue;
+        };
+        let cut = talk.messages.len() - encoded.turns;
+        changes.cut_conversations += usize::from(cut > 0);
+        changes.cut_turns += cut;
+        talk.messages.truncate(encoded.turns);
+        kept.push((talk, encoded));
+    }
+    let reasons = duplicates::find(kept.iter().map(|(talk, _)| (split_of(talk), talk.messages.as_slice())));
+    let mut left = (Vec::with_capacity(kept.len()), Vec::with_capacity(kept.len()));
+    for (pair, reason) in kept.into_iter().zip(reasons) {
+        match reason {
+            Some(reason) => drops.add(reason),
+            None => left.extend([pair]),
+        }
+    }
+    Ok(left)
+}
+
+/// Writes tokenizer, shards and held-out text; gives the figures of each split.
+fn write(
+    dir: &Path,
+    tokenizer: &ChatTokenizer,
+    talks: &[Conversation],
+    encoded: &[Encoded],
+) -> artifact::Result<Vec<SplitFigures>> {
+    tokenizer.write(dir)?;
+    let mut all = Vec::new();
+    for split in Split::ALL {
+        let mut documents = Documents::new();
+        let mut figures = figures::none(split);
+        let mut text = match split {
+            Split::Train => None,
+            Split::Valid | Split::Test => Some(LinesWriter::create(&dir.join(format!("{split}.jsonl")))?),
+        };
+        for (talk, Encoded { rendered, .. }) in talks.iter().zip(encoded) {
+            if split_of(talk) != split {
+                continue;
+            }
+            documents.push(Document { tokens: &rendered.tokens, loss: &rendered.loss });
+            figures::add(&mut figures, &talk.messages, rendered);
+            if let Some(text) = &mut text {
+                text.write(talk)?;
+            }
+        }
+        if let Some(text) = &mut text {
+            text.flush()?;
+        }
+        shard::write_split(dir, split, &documents, tokenizer.vocab_size())?;
+        all.push(figures);
+    }
+    Ok(all)
+}
+
+/// The response templates, which evaluation compares replies with, go with the data.
+fn copy_responses(from: &Path, to: &Path) -> artifact::Result<()> {
+    let path = from.join(response::FILE);
+    if path.is_file() {
+        fs::copy(path, to.join(response::FILE))?;
+    }
+    Ok(())
+}

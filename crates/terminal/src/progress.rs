@@ -1,4 +1,4 @@
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -19,14 +19,16 @@ impl Progress {
     /// Starts a task of `total` units; `unit` is their plural ("rows", "tokens").
     pub fn new(label: impl Into<String>, total: u64, unit: &str) -> Self {
         let label = label.into();
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
         let template = format!(
             "{{prefix}} [{{bar:24}}] {{human_pos}}/{{human_len}} {unit} {{per_sec}} ETA {{eta}} {{msg}}"
         );
         bar.set_style(
-            ProgressStyle::with_template(&template).expect("the template above is well formed").progress_chars("=> "),
+            ProgressStyle::with_template(&template)
+                .expect("the template above is well formed")
+                .progress_chars("=> "),
         );
         bar.set_prefix(label.clone());
         Self { bar, label, lines: (!terminal).then(|| Mutex::new(Instant::now())) }
@@ -44,6 +46,12 @@ impl Progress {
         self.line();
     }
 
+    /// Sets how many units an earlier, interrupted run has done; they do not count for the rate.
+    pub fn start_at(&self, position: u64) {
+        self.bar.set_position(position);
+        self.bar.reset_eta();
+    }
+
     /// Changes the number of units, where it follows a clock or a growing input.
     pub fn set_total(&self, total: u64) {
         self.bar.set_length(total);
@@ -56,7 +64,7 @@ impl Progress {
 
     /// Prints a line above the bar.
     pub fn say(&self, text: impl AsRef<str>) {
-        self.bar.suspend(|| eprintln!("{}", text.as_ref()));
+        self.bar.suspend(|| print(text.as_ref()));
     }
 
     /// Ends the task and clears its bar.
@@ -72,13 +80,18 @@ impl Progress {
         }
         *last = Instant::now();
         let total = self.bar.length().unwrap_or_default();
-        eprintln!(
+        print(&format!(
             "{} {}/{} ETA {} {}",
             self.label,
             HumanCount(self.bar.position()),
             HumanCount(total),
             HumanDuration(self.bar.eta()),
             self.bar.message()
-        );
+        ));
     }
+}
+
+/// A line on stderr. A closed stderr must not end hours of training, so what cannot be shown is not.
+fn print(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", line.trim_end());
 }

@@ -1,1 +1,45 @@
-//! The `train` stage.
+//! The `train` stage: fits a model to token shards.
+//!
+//! A neural network is fitted by `AdamW` on packed batches of whole conversations; an n-gram model is counted. The
+//! result has the layout of the model directory that training began from, and `metrics.jsonl` beside it.
+
+mod adamw;
+mod arguments;
+mod batches;
+mod budget;
+mod checkpoint;
+mod counting;
+mod identity;
+mod inputs;
+mod log;
+mod neural;
+mod norm;
+mod schedule;
+mod settings;
+mod validation;
+
+use artifact::OutDir;
+use artifact::config::ModelConfig;
+
+pub use arguments::{Arguments, BudgetArguments};
+pub use schedule::Decay;
+pub use settings::Publish;
+
+/// Trains as the arguments say and publishes `--out`.
+///
+/// # Errors
+/// When an input is missing or malformed, an option is out of its range, training diverges, or the disk is full.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let config = ModelConfig::read(&arguments.model)?;
+    let inputs = inputs::Inputs::read(&arguments.data, &arguments.model, config.vocab_size())?;
+    match config {
+        ModelConfig::Qwen3(config) => {
+            let settings = settings::Settings::checked(&arguments, config.hidden_size)?;
+            neural::fit(&config, &inputs, &settings, &arguments)
+        }
+        ModelConfig::Ngram(config) => {
+            settings::refuse_budget(&arguments)?;
+            counting::fit(&config, &inputs, &arguments.prompt, OutDir::create(&arguments.out)?)
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Configurations of our own and of `transformers`, and shapes that cannot be.
+
+use std::path::Path;
+
+use artifact::config::{FILE, GENERATION_FILE, GenerationConfig, ModelConfig, Qwen3Config};
+use fs_err as fs;
+use serde_json::{Value, json};
+
+use crate::directories;
+
+fn read(value: &Value) -> artifact::Result<ModelConfig> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(FILE), value.to_string()).unwrap();
+    ModelConfig::read(dir.path())
+}
+
+fn ours() -> Value {
+    serde_json::to_value(ModelConfig::Qwen3(directories::qwen3())).unwrap()
+}
+
+#[track_caller]
+fn check_error(key: &str, value: Value, parts: &[&str]) {
+    let mut config = ours();
+    config[key] = value;
+    let error = read(&config).expect_err(key).to_string();
+    for part in parts.iter().chain([&FILE]) {
+        assert!(error.contains(part), "no {part} in {error}");
+    }
+}
+
+#[test]
+fn reads_what_it_wrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let ngram = json!({"model_type": "naman_ngram", "vocab_size": 9, "order": 4, "bos_token_id": 0, "eos_token_id": 1,
+        "pad_token_id": 0});
+    for config in [ModelConfig::Qwen3(directories::qwen3()), read(&ngram).unwrap()] {
+        config.write(dir.path()).unwrap();
+        assert_eq!(ModelConfig::read(dir.path()).unwrap(), config);
+    }
+}
+
+#[test]
+fn is_written_as_transformers_names_it() {
+    let ours = ours();
+    assert_eq!(ours["model_type"], "qwen3");
+    assert_eq!(ours["architectures"], json!(["Qwen3ForCausalLM"]));
+    assert_eq!((&ours["hidden_act"], &ours["torch_dtype"]), (&json!("silu"), &json!("float32")));
+}
+
+/// As `transformers` 5.24 writes a small `Qwen3ForCausalLM`.
+const TRANSFORMERS_5: &str = r#"{
+  "architectures": ["Qwen3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 0,
+  "dtype": "bfloat16", "eos_token_id": 1, "head_dim": 16, "hidden_act": "silu", "hidden_size": 32,
+  "initializer_range": 0.02, "intermediate_size": 64, "layer_types": ["full_attention"],
+  "max_position_embeddings": 64, "max_window_layers": 28, "model_type": "qwen3", "num_attention_heads": 2,
+  "num_hidden_layers": 1, "num_key_value_heads": 1, "pad_token_id": null, "rms_norm_eps": 1e-06,
+  "rope_parameters": {"rope_theta": 12345.0, "rope_type": "default"}, "sliding_window": null,
+  "tie_word_embeddings": true, "transformers_version": "5.24.0", "use_cache": true, "use_sliding_window": false,
+  "vocab_size": 300
+}"#;
+
+#[test]
+fn reads_what_newer_transformers_write() {
+    let config = read(&serde_json::from_str(TRANSFORMERS_5).unwrap()).unwrap();
+    let ModelConfig::Qwen3(config) = config else { panic!("{config:?}") };
+    assert!((config.rope_theta - 12345.0).abs() < f64::EPSILON);
+    assert_eq!((config.torch_dtype.as_str(), config.pad_token_id), ("bfloat16", 0));
+}
+
+#[test]
+fn refuses_what_it_would_compute_wrongly() {
+    check_error("rope_scaling", json!({"rope_type": "yarn", "factor": 4.0}), &["rope_scaling of type yarn"]);
+    check_error("rope_parameters", json!({"rope_type": "llama3"}), &["rope_parameters of type llama3"]);
+    check_error("use_sliding_window", json!(true), &["use_sliding_window"]);
+    check_error("attention_bias", json!(true), &["no attention_bias"]);
+    check_error("hidden_act", json!("gelu"), &["silu", "gelu"]);
+    check_error("model_type", json!("mamba"), &["mamba", "qwen3"]);
+}
+
+#[test]
+fn refuses_shapes_that_do_not_fit() {
+    for key in ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "head_dim"] {
+        check_error(key, json!(0), &[key, "found 0"]);
+        check_error(key, json!(u64::MAX), &[key, "found 18446744073709551615"]);
+        check_error(key, json!(-1), &["-1"]);
+        check_error(key, json!("8"), &["expected usize"]);
+    }
+    check_error("num_key_value_heads", json!(0), &["num_key_value_heads of 1"]);
+    check_error("num_key_value_heads", json!(4), &["multiple of num_key_value_heads", "2 and 4"]);
+    check_error("head_dim", json!(7), &["even head_dim", "found 7"]);
+    check_error("max_position_embeddings", json!(1 << 30), &["max_position_embeddings"]);
+    check_error("rms_norm_eps", json!(-1e-6), &["rms_norm_eps"]);
+    check_error("rope_theta", json!(0.0), &["rope_theta"]);
+    check_error("eos_token_id", json!(261), &["eos_token_id below the vocab_size of 261"]);
+}
+
+#[test]
+fn refuses_a_size_that_no_machine_holds() {
+    let mut config = ours();
+    for (key, value) in [("vocab_size", 1 << 24), ("hidden_size", 1 << 17), ("num_hidden_layers", 1 << 12)] {
+        config[key] = json!(value);
+    }
+    let error = read(&config).unwrap_err().to_string();
+    assert!(error.contains("2^37 parameters"), "{error}");
+}
+
+#[test]
+fn names_what_is_absent() {
+    let mut config = ours();
+    config.as_object_mut().unwrap().remove("hidden_size");
+    let error = read(&config).unwrap_err().to_string();
+    assert!(error.contains("missing field `hidden_size`"), "{error}");
+    let error = ModelConfig::read(Path::new("no-such-model")).unwrap_err().to_string();
+    assert!(error.contains("no-such-model/config.json"), "{error}");
+}
+
+#[test]
+fn an_order_of_counts_has_its_limits() {
+    for (key, value) in [("order", 0), ("order", 7), ("vocab_size", 0)] {
+        let mut config = json!({"model_type": "naman_ngram", "vocab_size": 9, "order": 4, "bos_token_id": 0,
+            "eos_token_id": 1, "pad_token_id": 0});
+        config[key] = json!(value);
+        assert!(read(&config).unwrap_err().to_string().contains("order of 1 to 6"), "{key} {value}");
+    }
+}
+
+/// Against what PyTorch counts in a `Qwen3ForCausalLM` of these shapes.
+#[test]
+fn names_as_many_tensors_as_pytorch_counts() {
+    let config: Qwen3Config = serde_json::from_value(json!({
+        "vocab_size": 4096, "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 6,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "max_position_embeddings": 512,
+        "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": true,
+        "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
+    }))
+    .unwrap();
+    let tensors = config.tensors();
+    let parameters: usize = tensors.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    assert_eq!((tensors.len(), parameters), (68, 5_771_264));
+}
+
+#[test]
+fn generation_settings_are_read_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |value: Value| {
+        fs::write(dir.path().join(GENERATION_FILE), value.to_string()).unwrap();
+        GenerationConfig::read(dir.path())
+    };
+    // One end token is written as a number; what is absent has its default.
+    let config = read(json!({"eos_token_id": 1, "transformers_version": "5.24.0"})).unwrap();
+    assert_eq!(config, GenerationConfig { eos_token_id: vec![1], ..GenerationConfig::default() });
+    assert_eq!(read(json!({"eos_token_id": [1, 2]})).unwrap().eos_token_id, [1, 2]);
+    for (key, value) in [
+        ("temperature", json!(0.0)),
+        ("temperature", json!(-1.0)),
+        ("temperature", json!(1e300)),
+        ("top_p", json!(0.0)),
+        ("top_p", json!(1.1)),
+        ("min_p", json!(1.0)),
+        ("repetition_penalty", json!(0.0)),
+        ("max_new_tokens", json!(0)),
+        ("eos_token_id", json!("end")),
+    ] {
+        let error = read(json!({ key: value })).expect_err(key).to_string();
+        assert!(error.contains(GENERATION_FILE), "{error}");
+    }
+}

@@ -1,0 +1,115 @@
+//! A bundle: one directory that holds everything to run a bot on another machine.
+
+mod checksums;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use artifact::OutDir;
+use artifact::config::ModelConfig;
+use clap::Args;
+use fs_err as fs;
+use model::chat::Chat;
+use terminal::Lang;
+
+use crate::model_card::{self, Background};
+
+/// The server binary's name in a bundle.
+pub(crate) const BINARY: &str = if cfg!(windows) { "naman.exe" } else { "naman" };
+/// The model directory's name in a bundle.
+pub(crate) const MODEL: &str = "model";
+
+/// The options of `deploy bundle`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Model directory, as `train` writes it
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// What `evaluate` wrote about the model, for the model card
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// What `collect` wrote, for the sources and licences in the model card
+    #[arg(long, value_name = "DIR")]
+    conversations: Option<PathBuf>,
+    /// Directory to write; it must not exist yet
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+const CONTAINERFILE: &str = r#"# A container image of this bot: `podman build -t naman .`, then `podman run -p 8000:8000 naman` (or docker).
+# The base image holds the C library and nothing else: no shell, no package manager. Its glibc must not be older than the
+# one of the machine that compiled `naman`.
+FROM gcr.io/distroless/cc-debian13:nonroot
+WORKDIR /naman
+COPY . .
+USER nonroot
+EXPOSE 8000
+ENTRYPOINT ["/naman/naman"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
+"#;
+
+const README: &str = "\
+이 폴더에는 챗봇 하나가 통째로 들어 있습니다.
+  ./naman serve    브라우저로 대화합니다: http://127.0.0.1:8000/ (API: POST /v1/chat/completions)
+  ./naman chat     터미널에서 대화합니다
+자세한 내용은 MODEL_CARD.md에 있습니다. SHA256SUMS는 실행할 때마다 확인합니다.
+
+This directory holds a whole chatbot.
+  ./naman serve    a chat page: http://127.0.0.1:8000/ (API: POST /v1/chat/completions)
+  ./naman chat     the same in the terminal
+MODEL_CARD.md says more. SHA256SUMS is checked at every start.
+";
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    // A bundle that cannot answer is worse than none, so the model is read as the server would read it.
+    let chat = Chat::read(&arguments.model)?;
+    let config = ModelConfig::read(&arguments.model)?;
+    let background = Background::read(arguments.conversations.as_deref(), arguments.report.as_deref())?;
+    let card = model_card::write(&config, &chat, &background);
+    let executable = std::env::current_exe().context("finding this program's own file")?;
+
+    let out = OutDir::create(&arguments.out)?;
+    let dir = out.path();
+    copy_files(&arguments.model, &dir.join(MODEL))?;
+    // Copied with its permissions, so it stays executable.
+    fs::copy(&executable, dir.join(BINARY))?;
+    fs::write(dir.join("Containerfile"), CONTAINERFILE)?;
+    fs::write(dir.join("MODEL_CARD.md"), card)?;
+    fs::write(dir.join("README.txt"), README)?;
+    checksums::write(dir)?;
+    out.publish()?;
+
+    let binary = arguments.out.join(BINARY);
+    eprintln!("{}: {} serve", Lang::pick("실행", "run it"), binary.display());
+    Ok(())
+}
+
+/// The files of a model directory. Folders in it (a checkpoint, a cache) are no part of the model.
+fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && fs::metadata(entry.path())?.is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The model to use: the one given, otherwise the one of the bundle that this program runs in, its checksums verified.
+///
+/// # Errors
+/// When none is given and this program runs in no bundle, or a file of the bundle is not as it was written.
+pub(crate) fn model_dir(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = given {
+        return Ok(dir);
+    }
+    let executable = std::env::current_exe().context("finding this program's own file")?;
+    let bundle = executable.parent().filter(|dir| dir.join(checksums::FILE).is_file());
+    let Some(bundle) = bundle else {
+        bail!("no model given, and this program runs in no bundle (hint: --model DIR)");
+    };
+    checksums::verify(bundle)?;
+    Ok(bundle.join(MODEL))
+}

@@ -1,0 +1,48 @@
+//! Speed of generation: one talk at a time, as a person meets it.
+
+use std::time::Instant;
+
+use artifact::conversation::Message;
+use model::chat::Chat;
+
+use crate::replies::greedy_settings;
+
+/// Tokens generated for each question. No end token stops them, so that a terse model is timed as long as a talkative one.
+const TOKENS: usize = 48;
+
+/// What one talk at a time reaches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SingleStream {
+    /// Tokens in a second, after the first of each reply.
+    pub(crate) tokens_per_second: f64,
+    /// Median over the questions, in seconds.
+    pub(crate) seconds_to_first_token: f64,
+}
+
+/// Times the replies to `questions`, after one that warms the caches up.
+pub(crate) fn measure(chat: &Chat, questions: &[String]) -> SingleStream {
+    let mut settings = greedy_settings(chat, TOKENS);
+    settings.eos_token_id.clear();
+    let mut tokens = 0;
+    let mut seconds = 0.0;
+    let mut first = Vec::new();
+    for (round, question) in questions.iter().take(1).chain(questions).enumerate() {
+        let began = Instant::now();
+        let Ok(mut reply) = chat.reply(&[Message::user(question)], &settings, 0) else { continue };
+        let _ = reply.next();
+        let first_token = began.elapsed().as_secs_f64();
+        let before = reply.completion_tokens();
+        for _ in reply.by_ref() {}
+        if round == 0 {
+            continue;
+        }
+        first.push(first_token);
+        seconds += began.elapsed().as_secs_f64() - first_token;
+        tokens += reply.completion_tokens() - before;
+    }
+    first.sort_by(f64::total_cmp);
+    SingleStream {
+        tokens_per_second: if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 },
+        seconds_to_first_token: first.get(first.len() / 2).copied().unwrap_or_default(),
+    }
+}

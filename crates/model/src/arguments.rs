@@ -1,0 +1,88 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::preset::Preset;
+
+/// Makes a model to be trained, or tells what a model is.
+#[derive(Debug, Parser)]
+#[command(name = "model", version, about)]
+pub struct Arguments {
+    /// The options of every binary.
+    #[command(flatten)]
+    pub common: terminal::Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an untrained model for a tokenizer
+    New(New),
+    /// Print what a model directory holds: shapes, parameters, cost
+    Info(Info),
+}
+
+/// Options of `model new`.
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// Directory that preprocess wrote, for its tokenizer
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Directory to write
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Family of models
+    #[arg(long, value_enum, default_value_t = Architecture::Transformer)]
+    pub(crate) architecture: Architecture,
+    /// Size of a neural model
+    #[arg(long, value_enum, default_value_t = Preset::Micro)]
+    pub(crate) preset: Preset,
+    /// Channels, instead of the preset's
+    #[arg(long, value_name = "N")]
+    pub(crate) channels: Option<usize>,
+    /// Blocks, instead of the preset's
+    #[arg(long, value_name = "N")]
+    pub(crate) blocks: Option<usize>,
+    /// Query heads, instead of the preset's
+    #[arg(long, value_name = "N")]
+    pub(crate) heads: Option<usize>,
+    /// Key and value heads, instead of the preset's; divides the query heads
+    #[arg(long, value_name = "N")]
+    pub(crate) kv_heads: Option<usize>,
+    /// Width of a head, instead of the preset's
+    #[arg(long, value_name = "N")]
+    pub(crate) head_width: Option<usize>,
+    /// Width of the feed-forward layer, instead of the preset's
+    #[arg(long, value_name = "N")]
+    pub(crate) feed_forward: Option<usize>,
+    /// Longest context in tokens, instead of the preset's 512
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) context: Option<usize>,
+    /// Longest n-gram of an n-gram model, in tokens, 1 to 6
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) order: usize,
+    /// Seed of the random weights
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+}
+
+/// Options of `model info`.
+#[derive(Debug, Args)]
+pub(crate) struct Info {
+    /// Model directory
+    #[arg(value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// List every tensor with its shape
+    #[arg(long)]
+    pub(crate) tensors: bool,
+}
+
+/// A family of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Architecture {
+    /// Attention: exactly Qwen3, so that transformers loads it
+    Transformer,
+    /// Counts of token sequences, modified Kneser-Ney
+    Ngram,
+}

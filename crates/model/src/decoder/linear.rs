@@ -1,0 +1,46 @@
+use kernels::{Threads, product};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+/// A matrix without bias: y = x Wt, with W `[outputs, inputs]` as Hugging Face stores it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Linear {
+    /// `[outputs, inputs]`
+    pub(super) weight: Array2<f32>,
+}
+
+impl Linear {
+    pub(super) fn zeros(outputs: usize, inputs: usize) -> Self {
+        Self { weight: Array2::zeros((outputs, inputs)) }
+    }
+
+    pub(super) fn zeros_like(&self) -> Self {
+        Self { weight: Array2::zeros(self.weight.dim()) }
+    }
+
+    /// y = keep y + x Wt, for x `[N, inputs]` and y `[N, outputs]`.
+    pub(super) fn forward(&self, x: ArrayView2<'_, f32>, keep: f32, y: ArrayViewMut2<'_, f32>) {
+        product(x, self.weight.t(), 1.0, keep, y, Threads::All);
+    }
+
+    /// Forward was y = x Wt, so dx = keep dx + dy W, and dW += dyt x.
+    pub(super) fn backward(
+        &self,
+        dy: ArrayView2<'_, f32>,
+        x: ArrayView2<'_, f32>,
+        keep: f32,
+        dx: ArrayViewMut2<'_, f32>,
+        gradient: &mut Self,
+    ) {
+        product(dy, self.weight.view(), 1.0, keep, dx, Threads::All);
+        product(dy.t(), x, 1.0, 1.0, gradient.weight.view_mut(), Threads::All);
+    }
+
+    /// The weight as one run of values, row after row.
+    pub(super) fn values(&self) -> &[f32] {
+        self.weight.as_slice().expect("weights are in standard layout")
+    }
+
+    pub(super) fn values_mut(&mut self) -> &mut [f32] {
+        self.weight.as_slice_mut().expect("weights are in standard layout")
+    }
+}

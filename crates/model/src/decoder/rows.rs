@@ -1,0 +1,51 @@
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// A matrix of activations `[N, width]` whose memory is kept from step to step.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    values: Vec<f32>,
+    count: usize,
+    width: usize,
+}
+
+impl Rows {
+    /// Takes a new shape. The values are whatever they were: the caller overwrites them.
+    pub(super) fn reset(&mut self, rows: usize, width: usize) -> ArrayViewMut2<'_, f32> {
+        (self.count, self.width) = (rows, width);
+        if self.values.len() < rows * width {
+            self.values.resize(rows * width, 0.0);
+        }
+        self.view_mut()
+    }
+
+    /// Takes a new shape, all zero.
+    pub(super) fn reset_to_zero(&mut self, rows: usize, width: usize) -> ArrayViewMut2<'_, f32> {
+        self.reset(rows, width);
+        self.values_mut().fill(0.0);
+        self.view_mut()
+    }
+
+    /// Takes shape and values of another.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        self.reset(other.count, other.width);
+        self.values_mut().copy_from_slice(other.values());
+    }
+
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values[..self.count * self.width]
+    }
+
+    pub(super) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values[..self.count * self.width]
+    }
+
+    pub(super) fn view(&self) -> ArrayView2<'_, f32> {
+        ArrayView2::from_shape((self.count, self.width), self.values())
+            .expect("as many values as the shape says")
+    }
+
+    pub(super) fn view_mut(&mut self) -> ArrayViewMut2<'_, f32> {
+        let shape = (self.count, self.width);
+        ArrayViewMut2::from_shape(shape, self.values_mut()).expect("as many values as the shape says")
+    }
+}

@@ -1,0 +1,130 @@
+//! What `preprocess.json` says, counted on the way and told to the person at the end.
+
+use std::collections::BTreeMap;
+
+use artifact::conversation::{Message, Split};
+use artifact::preprocess::{Dropped, Reason, SplitFigures, Summary};
+use artifact::tokenizer::{Rendered, SPECIAL};
+use terminal::Lang;
+
+/// Counts of dropped conversations by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Drops(BTreeMap<Reason, usize>);
+
+impl Drops {
+    /// Counts one conversation.
+    pub(crate) fn add(&mut self, reason: Reason) {
+        *self.0.entry(reason).or_default() += 1;
+    }
+
+    /// All conversations counted.
+    pub(crate) fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+
+    /// A row for each reason.
+    pub(crate) fn table(&self) -> Vec<Dropped> {
+        Reason::ALL
+            .into_iter()
+            .map(|reason| Dropped { reason, conversations: self.0.get(&reason).copied().unwrap_or_default() })
+            .collect()
+    }
+}
+
+/// The figures of a split without conversations.
+pub(crate) fn none(split: Split) -> SplitFigures {
+    SplitFigures {
+        split,
+        conversations: 0,
+        turns: 0,
+        tokens: 0,
+        targets: 0,
+        longest: 0,
+        characters: 0,
+        bytes: 0,
+        content_tokens: 0,
+        characters_per_token: 0.0,
+        bytes_per_token: 0.0,
+    }
+}
+
+/// Counts one conversation and its tokens.
+pub(crate) fn add(figures: &mut SplitFigures, messages: &[Message], rendered: &Rendered) {
+    let tokens = &rendered.tokens;
+    figures.conversations += 1;
+    figures.turns += messages.len();
+    figures.tokens += tokens.len();
+    figures.targets += rendered.loss.iter().filter(|&&flag| flag == 1).count();
+    figures.longest = figures.longest.max(tokens.len());
+    figures.content_tokens += tokens.iter().filter(|&&token| token as usize >= SPECIAL.len()).count();
+    for message in messages {
+        figures.characters += message.content.chars().count();
+        figures.bytes += message.content.len();
+    }
+    let per_token = |count: usize| count as f64 / figures.content_tokens.max(1) as f64;
+    (figures.characters_per_token, figures.bytes_per_token) =
+        (per_token(figures.characters), per_token(figures.bytes));
+}
+
+/// The reason in words.
+fn name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Empty => Lang::pick("내용 없음", "empty"),
+        Reason::NoAssistantTurn => Lang::pick("답 없음", "no answer"),
+        Reason::TooShort => Lang::pick("너무 짧음", "too short"),
+        Reason::Duplicate => Lang::pick("중복", "duplicate"),
+        Reason::HeldOut => Lang::pick("평가용 대화와 같음", "equal to a held-out one"),
+        Reason::TooLong => Lang::pick("너무 긺", "too long"),
+    }
+}
+
+/// The reasons that took conversations, "duplicate 3, too long 1".
+pub(crate) fn reasons(drops: &[Dropped]) -> String {
+    let reasons: Vec<String> = drops
+        .iter()
+        .filter(|row| row.conversations > 0)
+        .map(|row| format!("{} {}", name(row.reason), row.conversations))
+        .collect();
+    reasons.join(", ")
+}
+
+/// The summary for a person, a line each.
+pub(crate) fn tell(summary: &Summary) -> Vec<String> {
+    let Summary { options, read, kept, dropped, drops, changes, vocabulary, splits } = summary;
+    let mut lines = vec![Lang::pick(
+        format!("대화 {read}개를 읽어 {kept}개를 남기고 {dropped}개를 뺐습니다"),
+        format!("{read} conversations read, {kept} kept, {dropped} dropped"),
+    )];
+    if *dropped > 0 {
+        lines[0] += &format!(": {}", reasons(drops));
+    }
+    let (cut, turns, limit) = (changes.cut_conversations, changes.cut_turns, options.max_tokens);
+    if cut > 0 {
+        lines.push(Lang::pick(
+            format!("{cut}개는 {limit} 토큰에 맞추어 뒷부분 {turns}차례를 잘랐습니다 (--max-tokens)"),
+            format!("{cut} were cut to {limit} tokens and lost {turns} turns at their end (--max-tokens)"),
+        ));
+    }
+    let (size, asked) = (vocabulary.size, options.vocab_size);
+    if size < asked {
+        lines.push(Lang::pick(
+            format!("어휘가 {asked}개에 못 미치는 {size}개입니다: 되풀이되는 글자 짝이 더 없습니다"),
+            format!("the vocabulary has {size} tokens, not {asked}: nothing else in the text repeats"),
+        ));
+    }
+    for figures in splits {
+        let SplitFigures { split, conversations, tokens, targets, longest, characters_per_token, .. } =
+            figures;
+        lines.push(Lang::pick(
+            format!(
+                "{split}: 대화 {conversations}개, 토큰 {tokens}개 (학습 대상 {targets}개), \
+                 토큰당 {characters_per_token:.2}자, 가장 긴 대화 {longest} 토큰"
+            ),
+            format!(
+                "{split}: {conversations} conversations, {tokens} tokens ({targets} targets), \
+                 {characters_per_token:.2} characters per token, longest {longest} tokens"
+            ),
+        ));
+    }
+    lines
+}

@@ -1,0 +1,46 @@
+//! What the command line asks for, checked.
+
+use artifact::preprocess::Options;
+use artifact::tokenizer::SPECIAL;
+use artifact::{Error, Result};
+
+use crate::Arguments;
+
+/// The smallest vocabulary: the special tokens and the 256 bytes, from which any text can be written.
+pub(crate) const SMALLEST_VOCABULARY: usize = SPECIAL.len() + 256;
+
+/// The largest: beyond it the embedding of a small model would be most of it, and training would need days.
+const LARGEST_VOCABULARY: usize = 1 << 20;
+
+/// Tokens of the shortest talk that can teach something: begin, question, answer, and what frames them.
+const SMALLEST_MAX_TOKENS: usize = 8;
+
+/// The options that `arguments` hold.
+///
+/// # Errors
+/// [`Error::Refused`] when a value makes no sense.
+pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
+    let &Arguments { vocab_size, max_tokens, min_turns, valid_percent, test_percent, .. } = arguments;
+    if !(SMALLEST_VOCABULARY..=LARGEST_VOCABULARY).contains(&vocab_size) {
+        let special = SPECIAL.len();
+        return Err(Error::refused(format!(
+            "--vocab-size {vocab_size}: expected {SMALLEST_VOCABULARY} to {LARGEST_VOCABULARY}"
+        ))
+        .with_hint(format!("{special} special tokens and 256 bytes come before the first merge; try 4096")));
+    }
+    if max_tokens < SMALLEST_MAX_TOKENS {
+        let message = format!("--max-tokens {max_tokens}: expected at least {SMALLEST_MAX_TOKENS}");
+        return Err(Error::refused(message).with_hint("try 512"));
+    }
+    for (name, percent) in [("--valid-percent", valid_percent), ("--test-percent", test_percent)] {
+        if !(0.0..100.0).contains(&percent) {
+            return Err(Error::refused(format!("{name} {percent}: expected a number from 0 to below 100")));
+        }
+    }
+    if valid_percent + test_percent >= 100.0 {
+        let sum = valid_percent + test_percent;
+        let message = format!("--valid-percent and --test-percent add up to {sum}: expected less than 100");
+        return Err(Error::refused(message).with_hint("the rest is what the model learns from"));
+    }
+    Ok(Options { vocab_size, max_tokens, min_turns, valid_percent, test_percent })
+}

@@ -1,0 +1,188 @@
+//! Options, once they are checked.
+
+use artifact::{Error, Result};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::Arguments;
+use crate::adamw::Constants;
+use crate::budget::{Budget, Interval};
+use crate::schedule::Schedule;
+
+/// Which weights become the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Publish {
+    /// Those of the lowest validation loss
+    Best,
+    /// Those of the last step
+    Last,
+}
+
+/// Everything that the result depends on, beside data, model and number of threads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// How long to train.
+    pub(crate) budget: Budget,
+    /// Rows of a batch, about.
+    pub(crate) batch_tokens: usize,
+    /// The learning rate over the run.
+    pub(crate) schedule: Schedule,
+    /// The optimizer's constants.
+    pub(crate) optimizer: Constants,
+    /// The largest norm of a gradient.
+    pub(crate) clip: f64,
+    /// Seed of the order of documents.
+    pub(crate) seed: u64,
+    /// Between two validations.
+    pub(crate) valid_every: Interval,
+    /// What the model is asked at each.
+    pub(crate) prompts: Vec<String>,
+    /// Which weights become the result.
+    pub(crate) publish: Publish,
+}
+
+impl Settings {
+    /// Checks the options for a model of `channels` channels.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] naming the option that is missing or out of its range.
+    pub(crate) fn checked(arguments: &Arguments, channels: usize) -> Result<Self> {
+        let positive = |name, value| within(name, value, f64::MIN_POSITIVE, f64::MAX, "above 0");
+        let share = |name, value| within(name, value, 0.0, 1.0, "from 0 to 1");
+        let below_one = |name, value| within(name, value, 0.0, 1.0 - f64::EPSILON, "from 0 to below 1");
+        let rate = arguments.learning_rate.unwrap_or_else(|| default_rate(channels));
+        within("--checkpoint-every", arguments.checkpoint_every, 0.0, f64::MAX, "0 or above")?;
+        within("--batch-tokens", arguments.batch_tokens as f64, 1.0, f64::from(1 << 24), "from 1 to 2^24")?;
+        Ok(Self {
+            budget: budget(arguments)?,
+            batch_tokens: arguments.batch_tokens,
+            schedule: Schedule {
+                peak: positive("--learning-rate", rate)?,
+                warmup: share("--warmup", arguments.warmup)?,
+                decay: arguments.decay,
+                floor: share("--floor", arguments.floor)?,
+            },
+            optimizer: Constants {
+                beta1: below_one("--beta1", arguments.beta1)?,
+                beta2: below_one("--beta2", arguments.beta2)?,
+                epsilon: positive("--epsilon", arguments.epsilon)?,
+                weight_decay: within("--weight-decay", arguments.weight_decay, 0.0, f64::MAX, "0 or above")?,
+            },
+            clip: positive("--clip", arguments.clip)?,
+            seed: arguments.seed,
+            valid_every: interval(arguments.valid_every)?,
+            prompts: arguments.prompt.clone(),
+            publish: arguments.publish,
+        })
+    }
+}
+
+/// The peak learning rate for a width.
+///
+/// `AdamW`'s best rate falls in proportion to the width (Yang et al. 2021, "Tensor Programs V"); the constant is what
+/// small decoders of 256 channels train well with.
+fn default_rate(channels: usize) -> f64 {
+    (1.5e-3 * 256.0 / channels as f64).min(3e-3)
+}
+
+fn budget(arguments: &Arguments) -> Result<Budget> {
+    let given = arguments.budget;
+    match (given.steps, given.epochs, given.minutes) {
+        (Some(0), None, None) => Err(Error::refused("--steps 0: expected 1 or more")),
+        (Some(steps), None, None) => Ok(Budget::Steps(steps)),
+        // Far more than anybody can wait for, and still exact as a number of steps.
+        (None, Some(epochs), None) => Ok(Budget::Epochs(within(
+            "--epochs",
+            epochs,
+            f64::MIN_POSITIVE,
+            1e6,
+            "above 0, at most 1000000",
+        )?)),
+        (None, None, Some(minutes)) => {
+            Ok(Budget::Minutes(within("--minutes", minutes, f64::MIN_POSITIVE, f64::MAX, "above 0")?))
+        }
+        _ => Err(Error::refused("a budget is needed: exactly one of --steps, --epochs and --minutes")
+            .with_hint("--minutes 6 trains for six minutes")),
+    }
+}
+
+/// Refuses a budget where a model is counted.
+///
+/// # Errors
+/// [`Error::Refused`] when one is given.
+pub(crate) fn refuse_budget(arguments: &Arguments) -> Result<()> {
+    let given = arguments.budget;
+    if given.steps.is_some() || given.epochs.is_some() || given.minutes.is_some() {
+        return Err(Error::refused("an n-gram model is counted in one pass and takes no budget")
+            .with_hint("leave out --steps, --epochs and --minutes"));
+    }
+    Ok(())
+}
+
+fn interval(value: f64) -> Result<Interval> {
+    if value >= 1.0 && value.fract() == 0.0 && value <= 1e15 {
+        return Ok(Interval::Steps(value as u64));
+    }
+    let expected = "a whole number of steps, or a share of the budget above 0 and below 1";
+    Ok(Interval::Share(within("--valid-every", value, f64::MIN_POSITIVE, 1.0 - f64::EPSILON, expected)?))
+}
+
+fn within(name: &str, value: f64, least: f64, most: f64, expected: &str) -> Result<f64> {
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(Error::refused(format!("{name} {value}: expected {expected}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn checked(options: &str) -> std::result::Result<Settings, String> {
+        let words = "train --data d --model m --out o".split(' ').chain(options.split_whitespace());
+        let arguments = Arguments::try_parse_from(words).map_err(|error| error.to_string())?;
+        Settings::checked(&arguments, 256).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_follow_the_width() {
+        let settings = checked("--steps 10").unwrap();
+        assert_eq!(settings.budget, Budget::Steps(10));
+        assert_eq!(settings.schedule.peak, 1.5e-3);
+        assert_eq!(settings.valid_every, Interval::Share(0.1));
+        assert_eq!(settings.prompts.len(), 3);
+        assert_eq!(default_rate(768), 5e-4);
+        assert_eq!(default_rate(32), 3e-3);
+    }
+
+    #[test]
+    fn exactly_one_budget() {
+        assert_eq!(checked("--minutes 0.5").unwrap().budget, Budget::Minutes(0.5));
+        assert_eq!(checked("--epochs 2").unwrap().budget, Budget::Epochs(2.0));
+        assert!(checked("").unwrap_err().contains("exactly one of"));
+        assert!(checked("--steps 3 --epochs 1").unwrap_err().contains("cannot be used with"));
+    }
+
+    #[test]
+    fn names_the_option_out_of_range() {
+        for options in [
+            "--steps 0",
+            "--epochs 0",
+            "--minutes -1",
+            "--steps 1 --warmup 1.5",
+            "--steps 1 --learning-rate nan",
+            "--steps 1 --beta2 1",
+            "--steps 1 --clip 0",
+            "--steps 1 --valid-every 1.5",
+            "--steps 1 --batch-tokens 0",
+            "--steps 1 --checkpoint-every inf",
+        ] {
+            let error = checked(options).unwrap_err();
+            let option = options.split(' ').rfind(|word| word.starts_with("--")).unwrap();
+            assert!(error.contains(option), "{options}: {error}");
+        }
+    }
+}
