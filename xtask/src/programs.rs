@@ -3,7 +3,9 @@
 use std::env;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -13,7 +15,7 @@ use terminal::Lang;
 use crate::pipeline::{Program, Stage};
 
 /// A build that takes longer shows what cargo says.
-const SILENT: Duration = Duration::from_secs(1);
+const SILENT: Duration = Duration::from_secs(2);
 
 /// The stage crates of these stages, each once, and `also` with them.
 pub(crate) fn crates<'a>(
@@ -34,6 +36,9 @@ pub(crate) fn crates<'a>(
 }
 
 /// Builds stage crates in the release profile; silent when there is next to nothing to do.
+///
+/// `--workspace --bin` and not `--package`: cargo chooses the features of dependencies for all packages that it is given
+/// together, so that any other selection would compile the same program differently, and it would count as changed.
 pub(crate) fn build(crates: &[&str]) -> anyhow::Result<()> {
     if crates.is_empty() {
         return Ok(());
@@ -45,41 +50,51 @@ pub(crate) fn build(crates: &[&str]) -> anyhow::Result<()> {
         "--manifest-path",
         concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"),
     ]);
-    cargo.args(crates.iter().flat_map(|name| ["--package", name]));
+    cargo.arg("--workspace").args(crates.iter().flat_map(|name| ["--bin", name]));
     if io::stderr().is_terminal() {
         cargo.args(["--color", "always"]);
     }
     let mut child = cargo.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().context("cargo build")?;
-    let mut messages = child.stderr.take().expect("piped above");
-    let (start, mut held, mut block) = (Instant::now(), Some(Vec::new()), [0; 4096]);
-    loop {
-        let length = messages.read(&mut block)?;
-        if let Some(text) = &mut held {
-            text.extend_from_slice(&block[..length]);
-            let working = text.windows(9).any(|word| word == b"Compiling");
-            if start.elapsed() > SILENT && working {
-                eprintln!("{}: {}", Lang::pick("빌드", "building"), crates.join(", "));
-                io::stderr().write_all(text)?;
-                held = None;
+    let messages = child.stderr.take().expect("piped above");
+    let held = show_unless_brief(messages, &crates.join(", "))?;
+    if child.wait()?.success() {
+        return Ok(());
+    }
+    io::stderr().write_all(&held)?;
+    bail!(
+        "{}",
+        Lang::pick(
+            "빌드가 실패함 (cargo 메시지는 위에 있음)",
+            "the build failed (cargo's messages are above)"
+        )
+    );
+}
+
+/// Passes on what cargo says once it takes longer than [`SILENT`]; gives what was held back until its end.
+fn show_unless_brief(mut messages: ChildStderr, crates: &str) -> anyhow::Result<Vec<u8>> {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        let mut block = [0; 4096];
+        while let Ok(length @ 1..) = messages.read(&mut block) {
+            if send.send(block[..length].to_vec()).is_err() {
+                break;
             }
-        } else {
-            io::stderr().write_all(&block[..length])?;
         }
-        if length == 0 {
-            break;
+    });
+    let (start, mut held) = (Instant::now(), Vec::new());
+    loop {
+        match receive.recv_timeout(SILENT.saturating_sub(start.elapsed())) {
+            Ok(text) => held.extend(text),
+            Err(RecvTimeoutError::Disconnected) => return Ok(held),
+            Err(RecvTimeoutError::Timeout) => break,
         }
     }
-    if !child.wait()?.success() {
-        io::stderr().write_all(&held.unwrap_or_default())?;
-        bail!(
-            "{}",
-            Lang::pick(
-                "빌드가 실패함 (cargo 메시지는 위에 있음)",
-                "the build failed (cargo's messages are above)"
-            )
-        );
+    eprintln!("{}: {crates}", Lang::pick("빌드", "building"));
+    io::stderr().write_all(&held)?;
+    for text in receive {
+        io::stderr().write_all(&text)?;
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 /// Whether a stage crate has ever been built.

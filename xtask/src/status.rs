@@ -39,19 +39,10 @@ pub(crate) fn run(arguments: &Arguments, store: Store) -> anyhow::Result<()> {
             Program::Crate(program) => !programs::built(program)?,
             Program::Foreign(_) => false,
         };
-        if session.store.newest(&pipeline.name, &stage.name).is_none() {
+        if !awaited.is_empty() {
             waiting.insert(&stage.name);
-            println!("{name}  {}", Lang::pick("실행: 첫 실행", "runs: first run"));
-        } else if !awaited.is_empty() {
-            let awaited = awaited.join(", ");
-            waiting.insert(&stage.name);
-            println!(
-                "{name}  {}",
-                Lang::pick(
-                    format!("{awaited}의 결과가 바뀌면 실행"),
-                    format!("runs if the output of {awaited} changes")
-                )
-            );
+            let never = session.store.newest(&pipeline.name, &stage.name).is_none();
+            println!("{name}  {}", if never { first_run() } else { follows(&awaited.join(", ")) });
         } else if unbuilt {
             waiting.insert(&stage.name);
             println!("{name}  {}", Lang::pick("실행: 아직 빌드 안 됨", "runs: not built yet"));
@@ -69,4 +60,12 @@ pub(crate) fn run(arguments: &Arguments, store: Store) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn first_run() -> String {
+    Lang::pick("실행: 첫 실행", "runs: first run").to_owned()
+}
+
+fn follows(awaited: &str) -> String {
+    Lang::pick(format!("{awaited}의 결과가 바뀌면 실행"), format!("runs if the output of {awaited} changes"))
 }

@@ -7,8 +7,11 @@
 //! ```
 
 use std::ffi::{OsStr, OsString};
+use std::fs::TryLockError;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use artifact::json;
@@ -25,6 +28,8 @@ const PARTIAL: &str = "output.partial";
 const STARTED: &str = "started.json";
 const WORK: &str = "work";
 const REPLACED: &str = "replaced";
+/// How long another run may take to let go of the store.
+const HOLDER_ENDS: Duration = Duration::from_secs(1);
 
 /// The folder of outputs.
 #[derive(Debug)]
@@ -87,20 +92,20 @@ impl Store {
         let path = self.root().join("lock");
         let mut file =
             fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                return Err(artifact::Error::refused(format!(
-                    "{}: another run is at work here: {}",
-                    self.artifacts.display(),
-                    holder.trim()
-                ))
-                .with_hint("wait for it, stop it, or choose another folder with --artifacts")
-                .into());
-            }
-            Err(std::fs::TryLockError::Error(error)) => {
-                return Err(error).context(path.display().to_string());
+        let start = Instant::now();
+        while let Err(error) = file.try_lock() {
+            match error {
+                TryLockError::Error(error) => return Err(error).context(path.display().to_string()),
+                // The processes of a run that was killed take a moment to end.
+                TryLockError::WouldBlock if start.elapsed() < HOLDER_ENDS => thread::sleep(HOLDER_ENDS / 20),
+                TryLockError::WouldBlock => {
+                    let holder = fs::read_to_string(&path).unwrap_or_default();
+                    let place = self.artifacts.display();
+                    let message = format!("{place}: another run is at work here: {}", holder.trim());
+                    return Err(artifact::Error::refused(message)
+                        .with_hint("wait for it, stop it, or choose another folder with --artifacts")
+                        .into());
+                }
             }
         }
         file.set_len(0)?;

@@ -95,7 +95,7 @@ fn parse<T: DeserializeOwned>(path: &Path, first_line: usize, text: &[u8]) -> Re
     let text = without_mark(text);
     let text = std::str::from_utf8(text).map_err(|error| {
         let before = &text[..error.valid_up_to()];
-        let line = first_line + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = first_line + before.split(|&byte| byte == b'\n').skip(1).count();
         let hint = if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
             "the file looks like UTF-16; save it as UTF-8"
         } else {

@@ -193,10 +193,13 @@ fn spelling(word: &[u8]) -> Final {
     let is_vowel = |letter: u8| matches!(letter, b'a' | b'e' | b'i' | b'o' | b'u' | b'y');
     match word {
         [.., b'l'] => Final::Rieul,
-        [.., b'm' | b'n'] | [.., b'n', b'g'] => Final::Consonant,
+        [.., b'm' | b'n']
+        | [.., b'n', b'g']
+        | [.., b'c', b'k']
+        | [.., b'o', b'o', b'k']
+        | [.., b'p', b'p'] => Final::Consonant,
         [.., before, b'l', b'e'] if !matches!(before, b'e') => Final::Rieul,
         [.., vowel, b'm' | b'n', b'e'] if is_vowel(*vowel) => Final::Consonant,
-        [.., b'c', b'k'] | [.., b'o', b'o', b'k'] | [.., b'p', b'p'] => Final::Consonant,
         [.., first, vowel, b'p' | b'b' | b't' | b'k' | b'c'] if is_vowel(*vowel) && !is_vowel(*first) => {
             Final::Consonant
         }

@@ -74,7 +74,9 @@ impl Default for TokenizerConfig {
 }
 
 /// A token is written as its text, or as an object that holds it under `content`.
-fn token_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
+fn token_text<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a token's text, or an object with its text as `content`")]
     enum Token {
@@ -135,8 +137,9 @@ impl ChatTokenizer {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
         let bytes = fs::read(&path)?;
-        let tokenizer = Tokenizer::from_bytes(&bytes)
-            .map_err(|error| Error::malformed(&path, "a tokenizer of the `tokenizers` library", error.to_string()))?;
+        let tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| {
+            Error::malformed(&path, "a tokenizer of the `tokenizers` library", error.to_string())
+        })?;
         let config = json::read(&dir.join(CONFIG_FILE))?;
         let path = dir.join(TEMPLATE_FILE);
         let template = fs::read_to_string(&path)?;

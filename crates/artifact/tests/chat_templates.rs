@@ -1,5 +1,7 @@
 //! Rendering equals `transformers`: `fixtures/chat_templates.py` wrote what is expected.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails by panicking, too")]
+
 use std::collections::HashMap;
 
 use artifact::conversation::Message;

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 
 /// Turn sources of talk into conversations, one JSON object a line
 #[derive(Debug, Clone, Parser)]
-#[command(name = "collect", version, about)]
+#[command(name = "collect", version)]
 pub struct Arguments {
     /// A file, a folder, or a description of one (datasets/*.toml); may be repeated
     #[arg(long, required = true, value_name = "PATH")]
@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Seed of every random choice
     #[arg(long, default_value_t = 42, value_name = "N")]
     pub seed: u64,
-    /// The bot's name, wherever a Rasa source writes {bot_name}
+    /// The bot's name, wherever a Rasa source writes `{bot_name}`
     #[arg(long, default_value = "나만", value_name = "NAME")]
     pub bot_name: String,
     /// Only stories and dialogues of these topics (names of the files in data/), separated by commas; all when absent

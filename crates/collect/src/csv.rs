@@ -120,7 +120,8 @@ fn closed(path: &Path, last: &Position) -> Result<()> {
     file.seek(SeekFrom::Start(last.byte()))?;
     let mut row = Vec::new();
     file.read_to_end(&mut row)?;
-    if row.iter().filter(|byte| **byte == b'"').count().is_multiple_of(2) {
+    let open = row.iter().fold(false, |open, byte| open ^ (*byte == b'"'));
+    if !open {
         return Ok(());
     }
     let place = Place::Line(last.line() as usize);

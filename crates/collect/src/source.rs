@@ -105,7 +105,8 @@ fn open(path: &Path, name: String, format: Option<Format>, options: &Options) ->
 fn description(file: &Path, options: &Options) -> Result<Source> {
     let text = read_text(file)?;
     let description: Description = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
         Error::at(file, Place::Line(line), "a description of a source", error.message().to_owned())
             .with_hint("its keys are name, path or url, format, sha256, license, columns")
     })?;
@@ -188,7 +189,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     let bytes = fs::read(path)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..valid].split(|byte| *byte == b'\n').count();
         Error::at(
             path,
             Place::Line(line),

@@ -29,7 +29,7 @@ impl Background {
 pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) -> String {
     let mut card = String::new();
     let mut line = |text: String| writeln!(card, "{text}").expect("a String takes everything");
-    let (pipeline, architecture) = match config {
+    let (library, architecture) = match config {
         ModelConfig::Qwen3(shape) => (
             "transformers",
             format!(
@@ -46,13 +46,15 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
         ModelConfig::Qwen3(_) => "Parameters",
         ModelConfig::Ngram(_) => "Stored n-grams",
     };
-    line(format!("---\nlibrary_name: {pipeline}\npipeline_tag: text-generation\n---\n"));
+    line(format!("---\nlibrary_name: {library}\npipeline_tag: text-generation\n---\n"));
     line("# A chatbot made with naman\n".to_owned());
-    line(format!(
-        "This is {architecture} that answers in the manner of the conversations it was trained on. It"
-    ));
-    line("completes text: it knows nothing beyond those conversations, does not look anything up, and says wrong things".to_owned());
-    line("as readily as right ones. Do not let it advise anybody on health, money or law.\n".to_owned());
+    line(format!("This is {architecture}."));
+    line(
+        "It answers in the manner of the conversations it was trained on. It completes text: it knows nothing beyond\n\
+         them, does not look anything up, and says wrong things as readily as right ones. Do not let it advise anybody\n\
+         on health, money or law.\n"
+            .to_owned(),
+    );
     line("| | |\n|---|---|".to_owned());
     line(format!("| {counted} | {} |", thousands(chat.model.parameters())));
     line(format!("| Vocabulary | {} tokens |", thousands(chat.model.vocab_size())));

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// Width of the drawing, in its own units.
 const WIDTH: f64 = 720.0;
 /// Height of the drawing.
-const HEIGHT: f64 = 340.0;
+const HEIGHT: f64 = 360.0;
 /// Room for the labels of the vertical axis.
 const LEFT: f64 = 48.0;
 /// Room right of the lines.
@@ -14,7 +14,7 @@ const RIGHT: f64 = 16.0;
 /// Room above.
 const TOP: f64 = 14.0;
 /// Room for the labels of the horizontal axis.
-const BOTTOM: f64 = 44.0;
+const BOTTOM: f64 = 58.0;
 /// Intervals that an axis has at most.
 const INTERVALS: f64 = 6.0;
 
@@ -68,7 +68,8 @@ pub(crate) fn plot(models: &[ModelReport]) -> Option<Plot> {
     let furthest = furthest.unwrap_or_default().max(1) as f64;
 
     let step = round_step((highest - lowest).max(0.1) / INTERVALS);
-    let (low, high) = ((lowest / step).floor() * step, ((highest / step).floor() + 1.0) * step);
+    let low = (lowest / step).floor() * step;
+    let high = ((highest / step).ceil() * step).max(low + step);
     let x = |tokens: f64| tenth(LEFT + (WIDTH - LEFT - RIGHT) * tokens / furthest);
     let y = |loss: f64| tenth(TOP + (HEIGHT - TOP - BOTTOM) * (high - loss) / (high - low));
     let decimals = usize::from(step < 1.0) + usize::from(step < 0.1);

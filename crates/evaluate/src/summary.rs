@@ -63,19 +63,18 @@ fn table(report: &Report) -> String {
     let widths: Vec<usize> = (0..=report.models.len())
         .map(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0))
         .collect();
-    let mut text = String::new();
-    for row in &rows {
-        for (column, cell) in row.iter().enumerate() {
-            let padding = " ".repeat(widths[column] - width(cell));
+    let line = |row: &Vec<String>| -> String {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, wide))| {
+            let padding = " ".repeat(wide - width(cell));
             if column == 0 {
-                text += &format!("{cell}{padding}");
+                format!("{cell}{padding}")
             } else {
-                text += &format!("{}{padding}{cell}", " ".repeat(GAP));
+                format!("{}{padding}{cell}", " ".repeat(GAP))
             }
-        }
-        text.push('\n');
-    }
-    text
+        });
+        cells.chain(["\n".to_owned()]).collect()
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Columns on a terminal: Hangul syllables, and the CJK characters around them, take two.

@@ -32,8 +32,8 @@ fn visible(character: char) -> Option<char> {
     match character {
         // Carriage return, vertical tab, form feed, next line, line and paragraph separator.
         '\n' | '\r' | '\x0B' | '\x0C' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('\n'),
-        // Letters by their category, blank by their look: people send them as empty messages.
-        '\u{3164}' | '\u{FFA0}' | '\u{2800}' => Some(' '),
+        // Letters and signs by their category, blank by their look: people send them as empty messages.
+        '\u{3164}' | '\u{FFA0}' | '\u{2800}' | '\t' => Some(' '),
         // Soft hyphen, zero-width space, word joiner, byte order mark; marks, embeddings and isolates of writing
         // direction, which chat exports put around names. The joiners U+200C and U+200D stay: emoji need them.
         '\u{AD}'
@@ -43,7 +43,6 @@ fn visible(character: char) -> Option<char> {
         | '\u{202A}'..='\u{202E}'
         | '\u{2060}'..='\u{2069}'
         | '\u{FEFF}' => None,
-        '\t' => Some(' '),
         _ if character.is_control() => None,
         _ => Some(character),
     }

@@ -54,7 +54,7 @@ pub(crate) fn add(figures: &mut SplitFigures, messages: &[Message], rendered: &R
     figures.conversations += 1;
     figures.turns += messages.len();
     figures.tokens += tokens.len();
-    figures.targets += rendered.loss.iter().filter(|&&flag| flag == 1).count();
+    figures.targets += rendered.loss.iter().map(|&flag| usize::from(flag)).sum::<usize>();
     figures.longest = figures.longest.max(tokens.len());
     figures.content_tokens += tokens.iter().filter(|&&token| token as usize >= SPECIAL.len()).count();
     for message in messages {
@@ -91,13 +91,11 @@ pub(crate) fn reasons(drops: &[Dropped]) -> String {
 /// The summary for a person, a line each.
 pub(crate) fn tell(summary: &Summary) -> Vec<String> {
     let Summary { options, read, kept, dropped, drops, changes, vocabulary, splits } = summary;
+    let why = if *dropped > 0 { format!(": {}", reasons(drops)) } else { String::new() };
     let mut lines = vec![Lang::pick(
-        format!("대화 {read}개를 읽어 {kept}개를 남기고 {dropped}개를 뺐습니다"),
-        format!("{read} conversations read, {kept} kept, {dropped} dropped"),
+        format!("대화 {read}개를 읽어 {kept}개를 남기고 {dropped}개를 뺐습니다{why}"),
+        format!("{read} conversations read, {kept} kept, {dropped} dropped{why}"),
     )];
-    if *dropped > 0 {
-        lines[0] += &format!(": {}", reasons(drops));
-    }
     let (cut, turns, limit) = (changes.cut_conversations, changes.cut_turns, options.max_tokens);
     if cut > 0 {
         lines.push(Lang::pick(

@@ -12,6 +12,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 pub struct Progress {
     bar: ProgressBar,
     label: String,
+    unit: String,
     lines: Option<Mutex<Instant>>,
 }
 
@@ -31,7 +32,7 @@ impl Progress {
                 .progress_chars("=> "),
         );
         bar.set_prefix(label.clone());
-        Self { bar, label, lines: (!terminal).then(|| Mutex::new(Instant::now())) }
+        Self { bar, label, unit: unit.to_owned(), lines: (!terminal).then(|| Mutex::new(Instant::now())) }
     }
 
     /// Counts `done` more units.
@@ -81,10 +82,11 @@ impl Progress {
         *last = Instant::now();
         let total = self.bar.length().unwrap_or_default();
         print(&format!(
-            "{} {}/{} ETA {} {}",
+            "{} {}/{} {} ETA {} {}",
             self.label,
             HumanCount(self.bar.position()),
             HumanCount(total),
+            self.unit,
             HumanDuration(self.bar.eta()),
             self.bar.message()
         ));

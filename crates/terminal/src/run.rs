@@ -12,14 +12,18 @@ const FAILURE: u8 = 2;
 /// The most threads that are started; more than any machine has processors.
 const MOST_THREADS: usize = 1024;
 
+/// Where help lists what is the same in every program, apart from what is the program's own.
+const HEADING: &str = "Common options";
+
 /// The options that every binary of naman takes.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// Language of messages; the locale's by default
-    #[arg(long, value_enum, global = true)]
+    #[arg(long, value_enum, global = true, help_heading = HEADING)]
     pub lang: Option<Lang>,
     /// Number of threads; all processors by default
-    #[arg(long, global = true, env = "RAYON_NUM_THREADS", value_name = "N", value_parser = parse_threads)]
+    #[arg(long, global = true, value_name = "N", value_parser = parse_threads, help_heading = HEADING)]
+    #[arg(env = "RAYON_NUM_THREADS", hide_env_values = true)]
     pub threads: Option<usize>,
 }
 

@@ -1,4 +1,5 @@
 //! What a person sees of a program that `terminal::run` carries: output, errors, exit codes.
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;

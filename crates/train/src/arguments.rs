@@ -35,10 +35,10 @@ pub struct Arguments {
     pub budget: BudgetArguments,
 
     /// Input tokens in a batch, about: documents are not split to meet it
-    #[arg(long, value_name = "N", default_value_t = 2048)]
+    #[arg(long, value_name = "N", default_value_t = 512)]
     pub batch_tokens: usize,
 
-    /// Peak learning rate [default: 1.5e-3 at 256 channels, inversely proportional to them, at most 3e-3]
+    /// Peak learning rate [default: 1.5e-3 at 256 channels, inversely proportional to them, at most 6e-3]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
 

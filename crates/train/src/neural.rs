@@ -67,6 +67,15 @@ pub(crate) fn fit(
     let batches = Batches::new(pieces, settings.batch_tokens, settings.seed);
     let validation = ValidationSet::new(&inputs.valid, context, &inputs.tokenizer)
         .map(|set| Validation { batches: set.pieces.in_order(settings.batch_tokens), set });
+    if validation.is_none() {
+        eprintln!(
+            "{}",
+            Lang::pick(
+                "검증 대화가 없어 마지막 단계의 가중치를 씁니다",
+                "no validation documents: the weights of the last step are published",
+            )
+        );
+    }
     let mut moments = Moments { first: weights.zeros_like(), second: weights.zeros_like() };
     if let Some(state) = &earlier {
         store.load(&mut weights, &mut moments)?;

@@ -72,9 +72,9 @@ mod tests {
 
     #[test]
     fn warmup_may_be_none_or_all() {
-        let schedule = Schedule { peak: 1.0, warmup: 0.0, decay: Decay::Linear, floor: 0.0 };
-        assert_eq!(schedule.rate(0.0), 1.0);
-        let schedule = Schedule { warmup: 1.0, ..schedule };
-        assert_eq!((schedule.rate(0.5), schedule.rate(1.0)), (0.5, 1.0));
+        for (warmup, used, rate) in [(0.0, 0.0, 1.0), (0.0, 0.5, 0.5), (1.0, 0.5, 0.5), (1.0, 1.0, 1.0)] {
+            let schedule = Schedule { peak: 1.0, warmup, decay: Decay::Linear, floor: 0.0 };
+            assert!((schedule.rate(used) - rate).abs() < 1e-12, "warm-up {warmup} at {used}");
+        }
     }
 }

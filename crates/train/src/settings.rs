@@ -81,9 +81,9 @@ impl Settings {
 /// The peak learning rate for a width.
 ///
 /// `AdamW`'s best rate falls in proportion to the width (Yang et al. 2021, "Tensor Programs V"); the constant is what
-/// small decoders of 256 channels train well with.
+/// small decoders of 64 to 256 channels were seen to train well with.
 fn default_rate(channels: usize) -> f64 {
-    (1.5e-3 * 256.0 / channels as f64).min(3e-3)
+    (1.5e-3 * 256.0 / channels as f64).min(6e-3)
 }
 
 fn budget(arguments: &Arguments) -> Result<Budget> {
@@ -151,11 +151,11 @@ mod tests {
     fn defaults_follow_the_width() {
         let settings = checked("--steps 10").unwrap();
         assert_eq!(settings.budget, Budget::Steps(10));
-        assert_eq!(settings.schedule.peak, 1.5e-3);
+        assert!((settings.schedule.peak - 1.5e-3).abs() < 1e-12);
         assert_eq!(settings.valid_every, Interval::Share(0.1));
         assert_eq!(settings.prompts.len(), 3);
-        assert_eq!(default_rate(768), 5e-4);
-        assert_eq!(default_rate(32), 3e-3);
+        assert!((default_rate(768) - 5e-4).abs() < 1e-12);
+        assert!((default_rate(32) - 6e-3).abs() < 1e-12);
     }
 
     #[test]

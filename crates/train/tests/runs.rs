@@ -1,4 +1,5 @@
 //! Whole runs of the binary on a tiny model: what it writes, and what a kill leaves.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -166,7 +167,7 @@ impl Bench {
 fn wait_for(path: &Path, child: &mut Child) {
     let began = Instant::now();
     while !path.exists() && child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < Duration::from_secs(60), "no {} after a minute", path.display());
+        assert!(began.elapsed() < Duration::from_mins(1), "no {} after a minute", path.display());
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -233,6 +234,17 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     assert!(bench.weights("killed") == bench.weights("straight"), "the weights differ");
     assert_eq!(bench.rows("killed"), bench.rows("straight"));
     assert_eq!(bench.files("killed"), bench.files("straight"));
+}
+
+#[test]
+fn without_validation_documents_the_last_weights_are_published() {
+    let bench = Bench::new();
+    bench.succeed("model", "validated", "--steps 10 --publish last");
+    write_split(&bench.path("data"), Split::Valid, &Documents::new(), 261).unwrap();
+    let told = bench.succeed("model", "out", "--steps 10");
+    assert!(told.contains("no validation documents"), "{told}");
+    assert!(bench.weights("out") == bench.weights("validated"), "the weights differ");
+    assert_eq!(bench.rows("out").len(), 10);
 }
 
 #[test]

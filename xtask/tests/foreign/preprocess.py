@@ -52,7 +52,8 @@ for split, talks in splits.items():
     starts = [0, *itertools.accumulate(map(len, documents))]
     shard = safetensors([("starts", "U64", "Q", starts), ("tokens", "U16", "H", tokens), ("loss", "U8", "B", flags)])
     (out / f"{split}-00000.safetensors").write_bytes(shard)
-    write(f"{split}.jsonl", "".join(json.dumps(talk) + "\n" for talk in talks))
+    if split != "train":
+        write(f"{split}.jsonl", "".join(json.dumps(talk) + "\n" for talk in talks))
     characters, size = len("".join(texts)), len("".join(texts).encode())
     figures.append({"split": split, "conversations": len(talks), "turns": len(texts), "tokens": len(tokens), "targets": sum(flags),
                     "longest": max(map(len, documents), default=0), "characters": characters, "bytes": size, "content_tokens": size,

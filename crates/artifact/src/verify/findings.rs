@@ -70,7 +70,7 @@ impl<'a> Findings<'a> {
             Error::Malformed { path, place, expected, found, .. } => self.add(path, place, expected, found),
             Error::Io(error) => self.add(file, Place::Whole, "a file that can be read", error.to_string()),
             Error::Refused { message, .. } => {
-                self.add(file, Place::Whole, "a file that holds together", message)
+                self.add(file, Place::Whole, "a file that holds together", message);
             }
         }
     }

@@ -70,13 +70,17 @@ fn talks() -> Vec<Conversation> {
 
 pub(crate) fn lines<T: serde::Serialize>(path: &Path, values: &[T]) {
     let mut writer = LinesWriter::create(path).unwrap();
-    values.iter().for_each(|value| writer.write(value).unwrap());
+    for value in values {
+        writer.write(value).unwrap();
+    }
     writer.flush().unwrap();
 }
 
 pub(crate) fn collect(dir: &Path) {
     let mut writer = ConversationWriter::new(dir);
-    talks().iter().for_each(|talk| writer.write(talk).unwrap());
+    for talk in talks() {
+        writer.write(&talk).unwrap();
+    }
     writer.finish().unwrap();
     let sources: Sources = serde_json::from_value(json!({
         "conversations": 5, "seed": 1,

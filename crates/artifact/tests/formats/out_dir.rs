@@ -116,7 +116,7 @@ fn a_second_run_waits_its_turn_and_the_first_one_may_be_killed() {
         let out = OutDir::create(Path::new(&out)).unwrap();
         fs::write(out.path().join("half"), "half").unwrap();
         println!("started");
-        std::thread::sleep(std::time::Duration::from_secs(60));
+        std::thread::sleep(std::time::Duration::from_mins(1));
         out.publish().unwrap();
         return;
     }

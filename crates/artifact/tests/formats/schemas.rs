@@ -38,7 +38,7 @@ fn every_type_and_field_is_described() {
         }
         match value {
             serde_json::Value::Object(map) => {
-                map.iter().for_each(|(key, value)| check(name, &format!("{path}/{key}"), value))
+                map.iter().for_each(|(key, value)| check(name, &format!("{path}/{key}"), value));
             }
             serde_json::Value::Array(values) => values.iter().for_each(|value| check(name, path, value)),
             _ => {}

@@ -1,5 +1,4 @@
 //! `verify` accepts directories that keep the contract, and names what breaks it.
-#![expect(clippy::disallowed_methods, reason = "these tests break files on purpose")]
 
 use std::path::Path;
 
@@ -155,7 +154,7 @@ fn conversations_must_be_whole_and_counted() {
         |dir: &Path| edit(dir, "sources.json", |value| value["sources"][0]["conversations"] = json!(9));
     check("collect", count, "sources.json", &["conversations 5 of source `chats`", "found 9"]);
     let split = |dir: &Path| {
-        edit(dir, "sources.json", |value| value["sources"][0]["splits"][0]["conversations"] = json!(3))
+        edit(dir, "sources.json", |value| value["sources"][0]["splits"][0]["conversations"] = json!(3));
     };
     check("collect", split, "sources.json", &["train conversations 2", "found 3"]);
     let read =
@@ -187,7 +186,7 @@ fn held_out_tokens_must_be_what_the_text_renders_to() {
             let end = documents.starts[1];
             documents.tokens.truncate(end);
             documents.loss.truncate(end);
-        })
+        });
     };
     check("preprocess", fewer, "test.jsonl", &["one conversation a document", "1 too many"]);
     let line = fs::read_to_string(written("preprocess").path().join("valid.jsonl")).unwrap();
@@ -297,7 +296,7 @@ fn metrics_must_go_forward() {
     check("train", swapped, "metrics.jsonl", &[":2:", "step 5 or a later one", "found 2"]);
     // JSON has no NaN; serde writes null for it.
     let nan = |dir: &Path| {
-        replace(dir, "metrics.jsonl", r#""loss_nats_per_token":2.0"#, r#""loss_nats_per_token":null"#)
+        replace(dir, "metrics.jsonl", r#""loss_nats_per_token":2.0"#, r#""loss_nats_per_token":null"#);
     };
     check("train", nan, "metrics.jsonl", &[":1:"]);
 }

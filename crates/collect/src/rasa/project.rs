@@ -79,14 +79,13 @@ impl Project {
         let mut project = Self::default();
         let mut entities = BTreeSet::new();
         let mut custom_actions = BTreeSet::new();
-        for (path, file) in &mut files {
+        for (_, file) in &mut files {
             entities.extend(names(&file.entities));
             custom_actions.extend(names(&file.actions));
             project.slots.extend(std::mem::take(&mut file.slots).into_keys());
-            project.take_intents(path, file, bot_name)?;
         }
         for (path, file) in &mut files {
-            project.check_entities(path, file, &entities, bot_name)?;
+            project.take_intents(path, file, &entities, bot_name)?;
             project.take_responses(path, file, bot_name)?;
         }
         for (path, file) in &files {
@@ -98,7 +97,13 @@ impl Project {
         Ok(project)
     }
 
-    fn take_intents(&mut self, path: &Arc<Path>, file: &File, bot_name: &str) -> Result<()> {
+    fn take_intents(
+        &mut self,
+        path: &Arc<Path>,
+        file: &File,
+        entities: &BTreeSet<String>,
+        bot_name: &str,
+    ) -> Result<()> {
         for entry in &file.nlu {
             let Some(block) = &entry.value.examples else { continue };
             let items = yaml::items(path, block)?;
@@ -109,36 +114,16 @@ impl Project {
                     let example = Example::parse(&text, bot_name).map_err(|found| {
                         Error::at(path, Place::Line(line), "an entity as [value](entity)", found)
                     })?;
+                    if let Some(unknown) = example.entities().find(|entity| !entities.contains(*entity)) {
+                        let found = format!("`{unknown}`");
+                        return Err(Error::at(path, Place::Line(line), "an entity of the domain", found)
+                            .with_hint("list it under `entities` in the domain"));
+                    }
                     intent.examples.push(example);
                 }
             } else if let Some(entity) = &entry.value.lookup {
                 let values = items.into_iter().map(|(_, value)| value).collect();
                 self.lookups.push(Lookup { entity: entity.clone(), topic: topic_of(path), values });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_entities(
-        &self,
-        path: &Path,
-        file: &File,
-        entities: &BTreeSet<String>,
-        bot_name: &str,
-    ) -> Result<()> {
-        for entry in file.nlu.iter().filter(|entry| entry.value.intent.is_some()) {
-            let Some(block) = &entry.value.examples else { continue };
-            for (line, text) in yaml::items(path, block)? {
-                let example = Example::parse(&text, bot_name).expect("parsed before");
-                if let Some(unknown) = example.entities().find(|entity| !entities.contains(*entity)) {
-                    return Err(Error::at(
-                        path,
-                        Place::Line(line),
-                        "an entity of the domain",
-                        format!("`{unknown}`"),
-                    )
-                    .with_hint("list it under `entities` in the domain"));
-                }
             }
         }
         Ok(())

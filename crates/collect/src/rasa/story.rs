@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use artifact::response::ResponseTemplate;
 
+use super::example::Example;
 use super::project::{Intent, Project, Step, Story};
 use crate::arguments::Options;
 use crate::tally::Tally;
@@ -81,5 +82,5 @@ fn always_said(intent: &Intent) -> impl Iterator<Item = &str> {
     let in_all = |entity: &&str| {
         intent.examples.iter().all(|example| example.entities().any(|other| other == *entity))
     };
-    first.into_iter().flat_map(|example| example.entities()).filter(in_all)
+    first.into_iter().flat_map(Example::entities).filter(in_all)
 }

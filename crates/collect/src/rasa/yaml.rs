@@ -16,7 +16,7 @@ use crate::source;
 pub(super) struct File {
     pub(super) intents: Vec<Named>,
     pub(super) entities: Vec<Named>,
-    pub(super) slots: BTreeMap<String, IgnoredAny>,
+    pub(super) slots: BTreeMap<String, Option<IgnoredAny>>,
     pub(super) actions: Vec<Named>,
     pub(super) responses: BTreeMap<String, Vec<Response>>,
     pub(super) nlu: Vec<Spanned<Nlu>>,
@@ -28,7 +28,7 @@ pub(super) struct File {
 #[serde(untagged)]
 pub(super) enum Named {
     Bare(String),
-    Set(BTreeMap<String, IgnoredAny>),
+    Set(BTreeMap<String, Option<IgnoredAny>>),
 }
 
 impl Named {
@@ -83,8 +83,8 @@ pub(super) fn read(path: &Path) -> Result<File> {
 
 /// The lines of a block of `- item`, each with its number in the file.
 pub(super) fn items(path: &Path, block: &Spanned<String>) -> Result<Vec<(usize, String)>> {
-    // The text of a block begins below the line of its `|`.
-    let first = block.referenced.line() as usize + 1;
+    // A block's place is its first line of text, below its `|`.
+    let first = block.referenced.line() as usize;
     let mut items = Vec::new();
     for (number, line) in block.value.lines().enumerate() {
         let line = line.trim();

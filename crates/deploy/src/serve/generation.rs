@@ -6,7 +6,7 @@ use artifact::config::GenerationConfig;
 use artifact::conversation::Message;
 use model::chat::Chat;
 use model::generate::FinishReason;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::api_error::ApiError;
 use super::stop::{Passed, StopStrings};
@@ -75,24 +75,23 @@ impl Generator {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| ApiError::busy())?;
         let turn = Arc::clone(&self.at_once).acquire_owned().await.map_err(|_| ApiError::internal())?;
         let chat = Arc::clone(&self.chat);
-        let (opening, opened) = tokio::sync::oneshot::channel();
+        let (opening, opened) = oneshot::channel();
         // Unbounded, so that a slow reader keeps nobody's turn; a reply is of 4096 tokens at most.
         let (sender, events) = mpsc::unbounded_channel();
-        tokio::task::spawn_blocking(move || {
-            // Held until the thread is done, also where the client has gone or the model panics.
-            let _permits = (turn, admitted);
-            generate(&chat, &job, opening, &sender);
-        });
+        tokio::task::spawn_blocking(move || generate(&chat, &job, opening, &sender, (turn, admitted)));
         let (prompt_tokens, dropped) = opened.await.map_err(|_| ApiError::internal())??;
         Ok(Stream { prompt_tokens, dropped, events })
     }
 }
 
+/// Generates one reply. The permits go back before the client is told that it has ended, so that the client's next
+/// request finds them; they are the last argument, which is dropped first, so that this holds for a panic, too.
 fn generate(
     chat: &Chat,
     job: &Job,
-    opening: tokio::sync::oneshot::Sender<Opening>,
+    opening: oneshot::Sender<Opening>,
     events: &mpsc::UnboundedSender<Event>,
+    permits: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 ) {
     // Whoever waited for this turn may have left meanwhile.
     if opening.is_closed() {
@@ -101,6 +100,7 @@ fn generate(
     let mut reply = match chat.reply(&job.messages, &job.settings, job.seed) {
         Ok(reply) => reply,
         Err(error) => {
+            drop(permits);
             let _ = opening.send(Err(ApiError::invalid(error.to_string()).of("messages")));
             return;
         }
@@ -110,7 +110,7 @@ fn generate(
     }
     let mut stop = StopStrings::new(job.stop.clone());
     let mut stopped = false;
-    while let Some(piece) = reply.next() {
+    for piece in reply.by_ref() {
         let text = match stop.push(&piece) {
             Passed::More(text) => text,
             Passed::End(text) => {
@@ -132,5 +132,6 @@ fn generate(
     }
     let reason =
         if stopped { FinishReason::Stop } else { reply.finish_reason().unwrap_or(FinishReason::Stop) };
+    drop(permits);
     let _ = events.send(Event::End { reason, completion_tokens: reply.completion_tokens() });
 }

@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::routing::get;
 
 /// Each file of the page: where it is found, what it is, what it holds.
-const FILES: [(&str, &str, &str); 4] = [
+pub(super) const FILES: [(&str, &str, &str); 4] = [
     ("/", "text/html; charset=utf-8", include_str!("../../web/index.html")),
     ("/style.css", "text/css; charset=utf-8", include_str!("../../web/style.css")),
     ("/app.js", "text/javascript; charset=utf-8", include_str!("../../web/app.js")),

@@ -79,8 +79,9 @@ async fn log_and_secure(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     // Paths that lead nowhere are the client's words, too.
-    let path = ["/", "/health", "/v1/models", "/v1/chat/completions"]
+    let path = ["/health", "/v1/models", "/v1/chat/completions"]
         .into_iter()
+        .chain(page::FILES.into_iter().map(|(path, ..)| path))
         .find(|&path| path == request.uri().path())
         .unwrap_or("(other)");
     let mut response = next.run(request).await;

@@ -156,16 +156,17 @@ fn a_bundle_serves() {
     let address = address.parse().unwrap();
     assert_eq!(get(address, "/health").status, 200);
     assert_eq!(get(address, "/v1/models").json()["data"][0]["id"], "naman");
-    if cfg!(unix) {
-        let id = server.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let output = server.wait_with_output().unwrap();
-        assert!(output.status.success());
-        let log = String::from_utf8_lossy(&output.stderr);
-        assert!(log.contains("/health") && log.contains("stopping"), "{log}");
-    } else {
+    if !cfg!(unix) {
         server.kill().unwrap();
+        server.wait().unwrap();
+        return;
     }
+    let id = server.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let output = server.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("/health") && log.contains("stopping"), "{log}");
 }
 
 #[test]

@@ -1,17 +1,16 @@
 //! Question-answer rows and JSON lines.
 
-mod stage;
-
+use crate::stage::{collected, counted, folder};
 use artifact::conversation::{Role, Split};
 use artifact::sources::{Format, Sources};
-use stage::{collected, counted, folder};
+use fs_err as fs;
 
 #[test]
 fn rows_become_conversations_of_two_turns() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path().join("talk.csv");
     let rows = "\u{feff}label,question,answer\r\n0,\"밥, 먹었어?\",\"네, \"\"많이\"\" 먹었어요\"\r\n1,, 없음\r\n2,안녕 ,안녕하세요\r\n3,끝,\r\n";
-    std::fs::write(&table, rows).unwrap();
+    fs::write(&table, rows).unwrap();
     let out = dir.path().join("out");
     let talks = collected(&table, &[], &out);
     let said: Vec<Vec<(Role, &str)>> = talks
@@ -32,10 +31,10 @@ fn rows_become_conversations_of_two_turns() {
 #[test]
 fn columns_are_named_by_option_or_description() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("rows.tsv"), "you\tme\n안녕\t반가워요\n").unwrap();
+    fs::write(dir.path().join("rows.tsv"), "you\tme\n안녕\t반가워요\n").unwrap();
     let first = collected(&dir.path().join("rows.tsv"), &["--columns", "you,me"], &dir.path().join("a"));
     let description = "name = \"pairs\"\npath = \"rows.tsv\"\nlicense = \"MIT\"\ncolumns = \"you,me\"\n";
-    std::fs::write(dir.path().join("pairs.toml"), description).unwrap();
+    fs::write(dir.path().join("pairs.toml"), description).unwrap();
     let second = collected(&dir.path().join("pairs.toml"), &[], &dir.path().join("b"));
     assert_eq!(first[0].messages, second[0].messages);
     assert_eq!((second[0].source.as_str(), second[0].license.as_deref()), ("pairs", Some("MIT")));
@@ -67,7 +66,7 @@ fn json_lines_with_and_without_ids() {
         r#"{"messages": [{"role": "user", "content": "값은?"}, {"role": "tool", "content": "3"}]}"#,
         r#"{"messages": [{"role": "user", "content": " "}, {"role": "assistant", "content": "네?"}]}"#,
     ];
-    std::fs::write(&file, lines.join("\n")).unwrap();
+    fs::write(&file, lines.join("\n")).unwrap();
     let out = dir.path().join("out");
     let talks = collected(&file, &[], &out);
     let ids: Vec<&str> = talks.iter().map(|talk| talk.id.as_str()).collect();
@@ -89,8 +88,8 @@ fn its_own_output_is_a_source() {
     };
     assert_eq!(bare(before), bare(after));
     assert_eq!(
-        std::fs::read(first.join("responses.jsonl")).unwrap(),
-        std::fs::read(second.join("responses.jsonl")).unwrap()
+        fs::read(first.join("responses.jsonl")).unwrap(),
+        fs::read(second.join("responses.jsonl")).unwrap()
     );
 }
 
@@ -98,8 +97,8 @@ fn its_own_output_is_a_source() {
 fn sources_stand_side_by_side() {
     let dir = tempfile::tempdir().unwrap();
     for folder in ["a", "b"] {
-        std::fs::create_dir(dir.path().join(folder)).unwrap();
-        std::fs::write(dir.path().join(folder).join("same.csv"), "Q,A\n안녕,네\n").unwrap();
+        fs::create_dir(dir.path().join(folder)).unwrap();
+        fs::write(dir.path().join(folder).join("same.csv"), "Q,A\n안녕,네\n").unwrap();
     }
     let second = dir.path().join("b/same.csv");
     let out = dir.path().join("out");

@@ -1,13 +1,12 @@
 //! Expansion of a small Rasa project.
 
-mod stage;
-
+use fs_err as fs;
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
+use crate::stage::{collected, counted, folder, of};
 use artifact::conversation::{Conversation, Message, Role, Split};
 use artifact::response;
-use stage::{collected, counted, folder, of};
 
 fn cafe() -> PathBuf {
     folder("tests/fixtures/cafe")
@@ -61,7 +60,7 @@ fn tells_intent_action_slots_and_recall() {
     assert!(tell.content.contains(name.as_str()) && answer.content.contains(name.as_str()));
     // Only what an earlier turn than the one that is answered has told must be recalled.
     assert_eq!((&greet.recall, &take.recall), (&vec![], &vec![]));
-    assert_eq!(answer.recall, [name.clone()]);
+    assert_eq!(answer.recall, std::slice::from_ref(name));
 }
 
 #[test]
@@ -170,8 +169,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_the_same_holdout() {
     let run = |name: &str, options: &[&str]| {
         let out = dir.path().join(name);
         let talks = collected(&cafe(), &[&["--count", "200"], options].concat(), &out);
-        let bytes =
-            std::fs::read_dir(&out).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+        let bytes = fs::read_dir(&out).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
         let mut bytes: Vec<Vec<u8>> = bytes.collect();
         bytes.sort();
         let test: BTreeSet<String> = of(&talks, Split::Test)

@@ -7,7 +7,7 @@ use evaluate::nearest::Responses;
 use serde_json::Value;
 
 fn fixture() -> Vec<(String, String, f64)> {
-    let rows = include_str!("fixtures/chrf.jsonl").lines();
+    let rows = include_str!("../fixtures/chrf.jsonl").lines();
     rows.map(|row| {
         let row: Value = serde_json::from_str(row).unwrap();
         let text = |key: &str| row[key].as_str().unwrap().to_owned();

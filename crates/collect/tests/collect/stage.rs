@@ -7,15 +7,15 @@ use artifact::conversation::{self, Conversation, Split};
 use artifact::sources::Sources;
 
 /// How a run ended.
-pub struct Run {
+pub(crate) struct Run {
     /// The exit code.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// What it said on stderr.
-    pub said: String,
+    pub(crate) said: String,
 }
 
 /// Runs `collect` with these arguments.
-pub fn collect<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Run {
+pub(crate) fn collect<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Run {
     let output =
         Command::new(env!("CARGO_BIN_EXE_collect")).args(arguments).env("LC_ALL", "C").output().unwrap();
     assert!(output.stdout.is_empty(), "stdout is for data");
@@ -23,7 +23,7 @@ pub fn collect<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Run {
 }
 
 /// Runs `collect` on a source into `out`, which must go well.
-pub fn collected(source: &Path, options: &[&str], out: &Path) -> Vec<Conversation> {
+pub(crate) fn collected(source: &Path, options: &[&str], out: &Path) -> Vec<Conversation> {
     let mut arguments = vec!["--source", source.to_str().unwrap(), "--out", out.to_str().unwrap()];
     arguments.extend(options);
     let run = collect(&arguments);
@@ -32,7 +32,7 @@ pub fn collected(source: &Path, options: &[&str], out: &Path) -> Vec<Conversatio
 }
 
 /// What became of one kind of thing: read, kept, and rejected by reason.
-pub fn counted(out: &Path, unit: &str) -> (u64, u64, Vec<(String, u64)>) {
+pub(crate) fn counted(out: &Path, unit: &str) -> (u64, u64, Vec<(String, u64)>) {
     let sources = Sources::read(out).unwrap();
     let count = sources.sources[0].counts.iter().find(|count| count.unit == unit).unwrap().clone();
     let rejected: Vec<_> =
@@ -42,11 +42,11 @@ pub fn counted(out: &Path, unit: &str) -> (u64, u64, Vec<(String, u64)>) {
 }
 
 /// The conversations of a split.
-pub fn of(conversations: &[Conversation], split: Split) -> impl Iterator<Item = &Conversation> {
+pub(crate) fn of(conversations: &[Conversation], split: Split) -> impl Iterator<Item = &Conversation> {
     conversations.iter().filter(move |conversation| conversation.split == Some(split))
 }
 
 /// A folder of this crate or of the repository, from the crate's folder.
-pub fn folder(relative: &str) -> PathBuf {
+pub(crate) fn folder(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }

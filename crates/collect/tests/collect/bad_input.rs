@@ -1,10 +1,9 @@
 //! Every bad input ends with code 2 and one message that names file, line and remedy, and leaves no output.
 
-mod stage;
-
+use fs_err as fs;
 use std::path::Path;
 
-use stage::{collect, folder};
+use crate::stage::{collect, folder};
 
 #[track_caller]
 fn refuses(source: &Path, options: &[&str], expected: &[&str]) {
@@ -25,7 +24,7 @@ fn refuses(source: &Path, options: &[&str], expected: &[&str]) {
 fn refuses_file(name: &str, content: &[u8], expected: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
-    std::fs::write(&path, content).unwrap();
+    fs::write(&path, content).unwrap();
     refuses(&path, &[], expected);
 }
 
@@ -36,13 +35,13 @@ fn refuses_project(file: &str, before: &str, after: &str, expected: &[&str]) {
     for part in
         ["domain/cafe.yml", "domain/garden.yml", "data/cafe.yml", "data/garden.yml", "dialogues/cafe.jsonl"]
     {
-        let mut text = std::fs::read_to_string(folder("tests/fixtures/cafe").join(part)).unwrap();
+        let mut text = fs::read_to_string(folder("tests/fixtures/cafe").join(part)).unwrap();
         if part == file {
             assert!(text.contains(before));
             text = text.replacen(before, after, 1);
         }
-        std::fs::create_dir_all(dir.path().join(part).parent().unwrap()).unwrap();
-        std::fs::write(dir.path().join(part), text).unwrap();
+        fs::create_dir_all(dir.path().join(part).parent().unwrap()).unwrap();
+        fs::write(dir.path().join(part), text).unwrap();
     }
     refuses(dir.path(), &[], expected);
 }
@@ -63,7 +62,7 @@ fn an_output_that_exists_is_left_alone() {
     let run = collect(&["--source", source.to_str().unwrap(), "--out", dir.path().to_str().unwrap()]);
     assert_eq!(run.code, Some(2));
     assert!(run.said.contains("exists already"));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -81,7 +80,7 @@ fn csv() {
     refuses_file("t.csv", b"", &["t.csv:1", "Q,A", "--columns"]);
     refuses_file("t.csv", b"Q,A\n", &["t.csv", "rows"]);
     refuses_file("t.csv", "질문,답\n안녕,네\n".as_bytes(), &["t.csv:1", "`질문`", "--columns"]);
-    refuses_file("t.csv", b"Q,A\na,b\n\nc\n", &["t.csv:4", "2 columns", "1"]);
+    refuses_file("t.csv", b"Q,A\na,b\nc\n", &["t.csv:3", "2 columns", "1"]);
     refuses_file("t.csv", b"Q,A\na,b\nc,\xb0\xa1\n", &["t.csv:3", "UTF-8"]);
     refuses_file("t.csv", "Q,A\n안녕,네\n밥은,\"아직 안 먹".as_bytes(), &["t.csv:3", "cut short"]);
     refuses_file("t.csv", b"Q,A\n,b\na,\n", &["no conversation", "no question", "no answer"]);
@@ -117,31 +116,24 @@ fn descriptions() {
 #[test]
 fn rasa() {
     let (data, domain) = ("data/cafe.yml", "domain/cafe.yml");
-    refuses_project(
-        data,
-        "  - intent: cafe_thanks\n  - action",
-        "  - intent: cafe_bye\n  - action",
-        &["cafe.yml:87", "`cafe_bye`"],
-    );
-    refuses_project(
-        data,
-        "- action: utter_cafe_name",
-        "- action: utter_nothing",
-        &["cafe.yml:74", "`utter_nothing`", "an order and a name"],
-    );
-    refuses_project(data, "    - drink\n  - action", "    - size\n  - action", &["cafe.yml:76", "`size`"]);
+    let thanks = "  - intent: cafe_thanks\n  - action";
+    refuses_project(data, thanks, "  - intent: cafe_bye\n  - action", &["cafe.yml:81", "`cafe_bye`"]);
+    let expected = ["cafe.yml:70", "`utter_nothing`", "an order and a name"];
+    refuses_project(data, "- action: utter_cafe_name", "- action: utter_nothing", &expected);
+    refuses_project(data, "    - drink\n  - action", "    - size\n  - action", &["cafe.yml:72", "`size`"]);
     refuses_project(
         data,
         "  - slot_was_set:\n    - drink",
         "  - checkpoint: x",
-        &["cafe.yml:76", "slot_was_set"],
+        &["cafe.yml:72", "slot_was_set"],
     );
     refuses_project(data, "[물](drink)", "[물](tea)", &["cafe.yml:8", "`tea`", "entities"]);
-    refuses_project(data, "[물](drink)", "[물](drink", &["cafe.yml:8", "[value](entity)"]);
-    refuses_project(data, "    - 감사합니다", "    감사합니다", &["cafe.yml:39", "`- `"]);
-    refuses_project(data, "stories:", "stories: [", &["cafe.yml:"]);
-    refuses_project(domain, "{drink}은(는)", "{size}은(는)", &["cafe.yml:19", "`size`", "slots"]);
-    refuses_project("domain/garden.yml", "version", "\t version", &["garden.yml:1"]);
+    refuses_project(data, "[녹차](drink)", "[녹차](drink", &["cafe.yml:6", "[value](entity)"]);
+    refuses_project(data, "    - 감사합니다", "    감사합니다", &["cafe.yml:37", "`- `"]);
+    refuses_project(data, "stories:", "stories: [", &["cafe.yml:67"]);
+    refuses_project(data, "steps:", "stages:", &["cafe.yml:68", "steps"]);
+    refuses_project(domain, "{drink}은(는)", "{size}은(는)", &["cafe.yml:17", "`size`", "slots"]);
+    refuses_project("domain/garden.yml", "version", "\t version", &["garden.yml:"]);
     refuses_project("dialogues/cafe.jsonl", "]}\n", "]\n", &["cafe.jsonl:1"]);
 }
 
@@ -149,9 +141,9 @@ fn rasa() {
 fn rasa_files_that_are_no_text() {
     for content in [&b""[..], b"nlu:\n- intent: \xff\n"] {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("data")).unwrap();
-        std::fs::create_dir_all(dir.path().join("domain")).unwrap();
-        std::fs::write(dir.path().join("data/x.yml"), content).unwrap();
+        fs::create_dir_all(dir.path().join("data")).unwrap();
+        fs::create_dir_all(dir.path().join("domain")).unwrap();
+        fs::write(dir.path().join("data/x.yml"), content).unwrap();
         refuses(dir.path(), &[], &["x.yml"]);
     }
 }

@@ -1,0 +1,12 @@
+//! The stage on small test splits, with models that answer as they are told, and with a real one.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
+
+mod bad_input;
+mod bytes_tokenizer;
+mod chrf;
+mod figures;
+mod held_out;
+mod page;
+mod parrot;
+mod stage;
