@@ -64,8 +64,9 @@ pub(crate) fn run(arguments: &Arguments, store: Store) -> anyhow::Result<()> {
 
     let mut session = Session::new(&pipeline, store);
     let result = go_through(&mut session, &parts, arguments.force, pins.as_ref(), &lock);
-    session.save_digests()?;
+    let saved = session.save_digests();
     let receipts = result?;
+    saved?;
     drop(lock);
 
     if arguments.update_lock {

@@ -118,10 +118,12 @@ mod tests {
         };
         let rows = vec![Row::Step(step), Row::Validation(validation)];
         let mut writer = LinesWriter::create(&dir.path().join(FILE)).unwrap();
-        rows.iter().for_each(|row| writer.write(row).unwrap());
+        for row in &rows {
+            writer.write(row).unwrap();
+        }
         writer.flush().unwrap();
 
-        let text = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
+        let text = fs_err::read_to_string(dir.path().join(FILE)).unwrap();
         assert!(text.starts_with(r#"{"kind":"step","step":3,"#), "{text}");
         assert!(text.contains(r#"{"kind":"validation","step":3,"#), "{text}");
         assert_eq!(read(dir.path()).unwrap(), rows);

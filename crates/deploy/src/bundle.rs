@@ -1,12 +1,10 @@
 //! A bundle: one directory that holds everything to run a bot on another machine.
 
-mod checksums;
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use artifact::OutDir;
 use artifact::config::ModelConfig;
+use artifact::{OutDir, checksums};
 use clap::Args;
 use fs_err as fs;
 use model::chat::Chat;
@@ -79,8 +77,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     checksums::write(dir)?;
     out.publish()?;
 
-    let binary = arguments.out.join(BINARY);
-    eprintln!("{}: {} serve", Lang::pick("실행", "run it"), binary.display());
+    eprintln!("{}: ./{BINARY} serve", Lang::pick("꾸러미 안에서 실행", "to run it, inside the bundle"));
     Ok(())
 }
 

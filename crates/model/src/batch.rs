@@ -1,3 +1,5 @@
+//! Ragged batches: rows of several documents, without padding.
+
 /// The target of a row that is no training target.
 pub const IGNORE: u32 = u32::MAX;
 

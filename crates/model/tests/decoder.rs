@@ -135,7 +135,9 @@ fn any_model() -> impl Strategy<Value = Decoder> {
                     (false, 2) => 3.0,
                     _ => 0.9,
                 };
-                values.iter_mut().for_each(|value| *value *= factor);
+                for value in values {
+                    *value *= factor;
+                }
             });
             model
         },

@@ -58,7 +58,7 @@ pub fn run<A: Parser>(
     }
     match command(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if fails_for(&error, &[io::ErrorKind::BrokenPipe]) => ExitCode::SUCCESS,
         Err(error) => {
             // Where stderr is closed as well, the exit code alone must tell.
             let _ = writeln!(io::stderr(), "{}: {}", A::command().get_name(), one_line(&error));
@@ -78,6 +78,9 @@ fn one_line(error: &anyhow::Error) -> String {
             line.push_str(": ");
             line.push_str(&cause);
         }
+    }
+    if fails_for(error, &[io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded]) {
+        line.push_str(" (hint: free some space and give the same command again)");
     }
     line
 }
@@ -100,11 +103,12 @@ fn is_closed(message: &str, wording: &str) -> bool {
     message.ends_with("(os error 32)") || message.ends_with(wording)
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+/// Whether the system refused something for one of these reasons.
+fn fails_for(error: &anyhow::Error, reasons: &[io::ErrorKind]) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        .any(|cause| reasons.contains(&cause.kind()))
 }
 
 #[cfg(test)]
@@ -126,10 +130,18 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_pipe_is_found_below_other_errors() {
-        let pipe = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert!(is_broken_pipe(&Err::<(), _>(pipe).context("printing").unwrap_err()));
-        assert!(!is_broken_pipe(&anyhow::anyhow!("broken pipe")));
+    fn a_reason_is_found_below_other_errors() {
+        let pipe = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("printing").unwrap_err();
+        assert!(fails_for(&pipe, &[io::ErrorKind::BrokenPipe]));
+        assert!(!fails_for(&pipe, &[io::ErrorKind::StorageFull]));
+        assert!(!fails_for(&anyhow::anyhow!("broken pipe"), &[io::ErrorKind::BrokenPipe]));
+    }
+
+    #[test]
+    fn a_full_disk_comes_with_advice() {
+        let full =
+            Err::<(), _>(io::Error::from(io::ErrorKind::StorageFull)).context("writing x").unwrap_err();
+        assert!(one_line(&full).ends_with("(hint: free some space and give the same command again)"));
     }
 
     #[test]
