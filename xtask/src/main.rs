@@ -98,7 +98,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     env::set_current_dir(workspace()?)?;
     let store = Store::new(artifacts.unwrap_or_else(|| PathBuf::from("artifacts")));
     match arguments.task {
-        Task::Run(options) => run::run(&options, store),
+        Task::Run(options) => run::run(&options, arguments.common.threads, store),
         Task::Status(options) => status::run(&options, store),
         Task::Graph(options) => graph::run(&options),
         Task::Clean(options) => clean::run(&options, &store),

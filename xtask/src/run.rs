@@ -50,7 +50,7 @@ enum Part {
     Leave,
 }
 
-pub(crate) fn run(arguments: &Arguments, store: Store) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Arguments, threads: Option<usize>, store: Store) -> anyhow::Result<()> {
     let pipeline = Pipeline::read(&arguments.pipeline, &arguments.settings)?;
     let pins = if arguments.locked { Some(Pins::read(&pipeline)?) } else { None };
     let parts = parts(&pipeline, arguments)?;
@@ -63,6 +63,7 @@ pub(crate) fn run(arguments: &Arguments, store: Store) -> anyhow::Result<()> {
     programs::build(&programs::crates(run, talks.then_some("deploy")))?;
 
     let mut session = Session::new(&pipeline, store);
+    session.threads = threads;
     let result = go_through(&mut session, &parts, arguments.force, pins.as_ref(), &lock);
     let saved = session.save_digests();
     let receipts = result?;

@@ -17,12 +17,16 @@ use crate::store::{Found, Lock, Started, Store};
 
 /// At most so many ways in which an output breaks the contract are told.
 const PROBLEMS: usize = 20;
+/// The variable by which every stage of this workspace is told its number of threads.
+const THREADS: &str = "RAYON_NUM_THREADS";
 
 /// A pipeline, its store, and the outputs known so far.
 #[derive(Debug)]
 pub(crate) struct Session<'p> {
     pub(crate) pipeline: &'p Pipeline,
     pub(crate) store: Store,
+    /// Threads of each stage; what the environment says when absent.
+    pub(crate) threads: Option<usize>,
     digests: Digests,
     outputs: BTreeMap<String, String>,
 }
@@ -42,7 +46,7 @@ pub(crate) enum State {
 impl<'p> Session<'p> {
     pub(crate) fn new(pipeline: &'p Pipeline, store: Store) -> Self {
         let digests = store.digests();
-        Self { pipeline, store, digests, outputs: BTreeMap::new() }
+        Self { pipeline, store, threads: None, digests, outputs: BTreeMap::new() }
     }
 
     pub(crate) fn save_digests(&mut self) -> anyhow::Result<()> {
@@ -155,7 +159,8 @@ impl<'p> Session<'p> {
             |name: &str| self.store.link(&self.pipeline.name, name).to_string_lossy().into_owned();
         let mut words: Vec<String> = stage.words.iter().map(|word| word.expand(directory)).collect();
         words.extend(["--out".to_owned(), out.to_string_lossy().into_owned()]);
-        let env: Vec<_> = stage.env.clone().into_iter().collect();
+        let threads = self.threads.map(|threads| (THREADS.to_owned(), threads.to_string()));
+        let env: Vec<_> = threads.into_iter().chain(stage.env.clone()).collect();
         let program = programs::resolve(stage, &self.pipeline.file)?;
         let started_unix_seconds =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());

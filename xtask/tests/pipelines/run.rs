@@ -100,6 +100,17 @@ fn options_become_words_and_the_environment_is_set() {
 }
 
 #[test]
+fn stages_get_the_number_of_threads() {
+    let workspace = Workspace::new();
+    workspace.script("a", "mkdir \"$out\"; echo \"${RAYON_NUM_THREADS:-all}\" > \"$out/threads\"\n");
+    workspace.pipeline("[stage.a]\nrun = [\"sh\", \"a.sh\"]\n");
+    workspace.run(&["--threads", "3"]);
+    assert_eq!(workspace.read("artifacts/p/a/threads"), "3\n");
+    workspace.run(&["--force"]);
+    assert_eq!(workspace.read("artifacts/p/a/threads"), "all\n");
+}
+
+#[test]
 fn an_option_that_the_pipeline_needs_must_be_given() {
     let workspace = Workspace::new();
     workspace.script("a", "mkdir \"$out\"; echo \"$2\" > \"$out/source\"\n");
