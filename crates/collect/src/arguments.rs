@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::rasa::join::Joining;
 use artifact::sources::{Format, SourceOption};
 use artifact::{Error, Result};
 use clap::{Parser, ValueEnum};
@@ -46,6 +47,13 @@ pub struct Arguments {
     /// Use at most the first N responses of an action; all when absent
     #[arg(long, value_name = "N")]
     pub replies_per_action: Option<usize>,
+    /// Stories that one talk goes through at most, each number up to it as often; a story in which the person tells
+    /// something of themselves ends its talk
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub stories_per_talk: usize,
+    /// Intent whose one-turn stories open a quarter of the talks of several stories, as people greet before they ask
+    #[arg(long, value_name = "INTENT", requires = "stories_per_talk")]
+    pub opening: Option<String>,
     /// Draw half of the names of people and pets from names composed of Korean syllables instead of the listed ones
     #[arg(long)]
     pub compose_names: bool,
@@ -119,6 +127,7 @@ pub(crate) struct Options {
     pub(crate) test_count: Option<usize>,
     pub(crate) shares: Shares,
     pub(crate) replies_per_action: usize,
+    pub(crate) joining: Joining,
     pub(crate) compose_names: bool,
     pub(crate) dialogues: bool,
     pub(crate) columns: Option<Columns>,
@@ -146,6 +155,9 @@ impl Options {
         if arguments.replies_per_action == Some(0) {
             return Err(Error::refused("--replies-per-action 0 leaves no reply").with_hint("give at least 1"));
         }
+        if arguments.stories_per_talk == 0 {
+            return Err(Error::refused("--stories-per-talk 0 leaves no talk").with_hint("give at least 1"));
+        }
         let columns = match &arguments.columns {
             None => None,
             Some(text) => Some(Columns::parse(text).ok_or_else(|| {
@@ -166,6 +178,7 @@ impl Options {
             test_count: arguments.test_count,
             shares: Shares { valid: valid / 100.0, test: test / 100.0 },
             replies_per_action: arguments.replies_per_action.unwrap_or(usize::MAX),
+            joining: Joining { most: arguments.stories_per_talk, opening: arguments.opening.clone() },
             compose_names: arguments.compose_names,
             dialogues: !arguments.no_dialogues,
             columns,
@@ -190,9 +203,13 @@ impl Options {
             named("valid-count", self.valid_count),
             named("valid-percent", self.shares.valid * 100.0),
             named("test-percent", self.shares.test * 100.0),
+            named("stories-per-talk", self.joining.most),
             named("compose-names", self.compose_names),
             named("dialogues", self.dialogues),
         ];
+        if let Some(opening) = &self.joining.opening {
+            options.push(named("opening", opening));
+        }
         if let Some(count) = self.test_count {
             options.push(named("test-count", count));
         }

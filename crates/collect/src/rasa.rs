@@ -8,6 +8,7 @@ mod dialogues;
 mod example;
 mod expand;
 mod holdout;
+pub(crate) mod join;
 mod names;
 mod project;
 mod story;
@@ -15,10 +16,10 @@ mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artifact::Result;
 use artifact::conversation::Split;
 use artifact::response::ResponseTemplate;
 use artifact::sources::Count;
+use artifact::{Error, Result};
 
 use crate::arguments::Options;
 use crate::output::Output;
@@ -48,6 +49,9 @@ pub(crate) fn read(source: &Source, options: &Options, output: &mut Output) -> R
 
     let mut stories = Tally::new("stories");
     let plans = story::plans(&project, options, &mut stories);
+    if let Some(opening) = &options.joining.opening {
+        check_opening(&plans, opening)?;
+    }
     let mut counts =
         vec![stories.count(), count_phrasings(&project, &plans), respond(&project, &plans, output)];
     for split in Split::ALL {
@@ -57,6 +61,17 @@ pub(crate) fn read(source: &Source, options: &Options, output: &mut Output) -> R
     dialogues::write(talks, &holdout, options, &mut kept, output)?;
     counts.push(kept.count());
     Ok(counts)
+}
+
+/// # Errors
+/// When no story is this intent and its answer, and nothing else.
+fn check_opening(plans: &[Plan<'_>], opening: &str) -> Result<()> {
+    let opens = |plan: &Plan<'_>| matches!(plan.turns.as_slice(), [Turn::User(intent), Turn::Assistant(_)] if intent.name == opening);
+    if plans.iter().any(opens) {
+        return Ok(());
+    }
+    let message = format!("--opening {opening}: no story of one turn has this intent");
+    Err(Error::refused(message).with_hint("name an intent of the topics asked for, as `- intent:` writes it"))
 }
 
 /// Expands the plans in one split: counts of the stories that can be told there, and of the conversations asked for.
@@ -88,17 +103,19 @@ fn expand(
         Split::Valid => options.valid_count,
         Split::Test => options.test_count.unwrap_or_else(|| options.default_test_count(tellers.len())),
     };
-    let told = expand::tell(tellers, asked, options.seed, split);
+    let joining = &options.joining;
+    let told = expand::tell(tellers, joining.stories_for(asked), options.seed, split);
+    let talks = join::join(told.talks, joining, asked, options.seed, split);
     let mut conversations = Tally::new(match split {
         Split::Train => "train conversations from stories",
         Split::Valid => "valid conversations from stories",
         Split::Test => "test conversations from stories",
     });
-    conversations.keep_many(told.talks.len());
-    let missing = asked - told.talks.len();
+    conversations.keep_many(talks.len());
+    let missing = asked - talks.len();
     conversations
         .reject_many(format!("all {} stories have no further distinct expansion", told.exhausted), missing);
-    for talk in told.talks {
+    for talk in talks {
         output.write(talk)?;
     }
     Ok([stories.count(), conversations.count()])

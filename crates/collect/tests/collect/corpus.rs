@@ -95,3 +95,32 @@ fn composed_names_are_many_and_held_out_too() {
     let topics: BTreeSet<_> = talks.iter().filter_map(|talk| talk.topic.as_deref()).collect();
     assert_eq!(topics, BTreeSet::from(["greetings", "memory"]));
 }
+
+#[test]
+fn a_talk_may_go_through_stories_until_the_person_tells_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = ["--count", "10000", "--topics", "memory,weather,greetings", "--stories-per-talk", "3"];
+    let options = [&options[..], &["--opening", "greetings_hello"]].concat();
+    let talks = collected(&folder("../../datasets/ko-daily"), &options, &dir.path().join("out"));
+    let of_stories: Vec<_> =
+        talks.iter().filter(|talk| talk.messages.iter().any(|message| message.action.is_some())).collect();
+    assert_eq!(of_stories.iter().filter(|talk| talk.split == Some(Split::Train)).count(), 10_000);
+    assert!(of_stories.iter().filter(|talk| talk.topic.is_none()).count() > 1_000, "talks of several topics");
+    let opened = of_stories.iter().filter(|talk| {
+        let intent = |at: usize| talk.messages.get(at).and_then(|message| message.intent.as_deref());
+        intent(0) == Some("greetings_hello") && intent(2).is_some_and(|next| !next.starts_with("greetings"))
+    });
+    assert!(opened.count() > 500, "talks that begin with a greeting and go on to something else");
+    for talk in of_stories {
+        for (at, message) in talk.messages.iter().enumerate() {
+            let heard = |value: &String| {
+                talk.messages[..at].iter().any(|m| m.role == Role::User && m.content.contains(value.as_str()))
+            };
+            assert!(message.recall.iter().all(heard), "{talk:?}");
+        }
+        let told = talk.messages.iter().position(|message| !message.slots.is_empty());
+        let later = talk.messages.iter().skip(told.unwrap_or(usize::MAX)).filter_map(|m| m.intent.as_deref());
+        let topics: BTreeSet<_> = later.map(|intent| intent.split('_').next()).collect();
+        assert!(topics.len() <= 1, "{talk:?}");
+    }
+}
