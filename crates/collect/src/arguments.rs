@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::rasa::join::Joining;
 use artifact::sources::{Format, SourceOption};
 use artifact::{Error, Result};
 use clap::{Parser, ValueEnum};
+
+use crate::rasa::join::Joining;
 
 /// Turn sources of talk into conversations, one JSON object a line
 #[derive(Debug, Clone, Parser)]
