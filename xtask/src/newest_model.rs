@@ -58,6 +58,11 @@ pub(crate) fn talk(subcommand: &str, arguments: &Arguments, store: &Store) -> an
     let model = find(&pipeline, store)?;
     programs::build(&["deploy"])?;
     let mut command = deploy(subcommand, &model)?;
+    let named = arguments.options.iter().any(|option| option == "--name" || option.starts_with("--name="));
+    if subcommand == "serve" && !named {
+        // Clients and the page show a model's name: every pipeline's directory is called after its stage.
+        command.args(["--name", &pipeline.name]);
+    }
     command.args(&arguments.options);
     Err(child::replace(&mut command)).with_context(|| command.get_program().display().to_string())
 }

@@ -137,7 +137,7 @@ fn a_bundle_that_was_changed_does_not_start() {
     fs_err::write(&sums, format!("{}  ../secret\n{text}", "0".repeat(64))).unwrap();
     fails(&say(&bundle), "SHA256SUMS:1");
     fs_err::write(&sums, "").unwrap();
-    fails(&say(&bundle), "model/");
+    fails(&say(&bundle), "SHA256SUMS");
 }
 
 #[test]
