@@ -4,11 +4,13 @@
 //! and compiled for each instruction set that [`Level`] names; none contracts a product and a sum into one rounding,
 //! so that every level gives the same bits.
 
+mod gates;
 mod level;
 mod matvec;
 mod product;
 mod vector;
 
+pub use gates::*;
 pub use level::Level;
 pub use matvec::matvec;
 pub use product::{Threads, product};
