@@ -1,11 +1,14 @@
 //! Model configuration: `config.json` and `generation_config.json`, as Hugging Face `transformers` reads them.
 
+mod decoder;
+
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::decoder::{DecoderConfig, MixerKind};
 use crate::{Error, Result, json};
 
 /// The name of the configuration file in a model directory.
@@ -20,6 +23,9 @@ pub enum ModelConfig {
     /// The Transformer decoder, exactly `Qwen3ForCausalLM`.
     #[serde(rename = "qwen3")]
     Qwen3(Qwen3Config),
+    /// A decoder of recurrent, convolutional or attending blocks; only naman loads it.
+    #[serde(rename = "naman_decoder")]
+    Decoder(DecoderConfig),
     /// An n-gram model; only naman loads it.
     #[serde(rename = "naman_ngram")]
     Ngram(NgramConfig),
@@ -219,6 +225,7 @@ impl ModelConfig {
     pub fn vocab_size(&self) -> usize {
         match self {
             Self::Qwen3(config) => config.vocab_size,
+            Self::Decoder(config) => config.vocab_size,
             Self::Ngram(config) => config.vocab_size,
         }
     }
@@ -227,6 +234,7 @@ impl ModelConfig {
     pub fn special_tokens(&self) -> [(&'static str, u32); 3] {
         let (bos, eos, pad) = match self {
             Self::Qwen3(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
+            Self::Decoder(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
             Self::Ngram(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
         };
         [("bos_token_id", bos), ("eos_token_id", eos), ("pad_token_id", pad)]
@@ -236,6 +244,7 @@ impl ModelConfig {
     pub fn check(&self, path: &Path) -> Result<()> {
         match self {
             Self::Qwen3(config) => config.check(path)?,
+            Self::Decoder(config) => config.check(path)?,
             Self::Ngram(config) => {
                 if !(1..=6).contains(&config.order) || !(1..=LARGEST_VOCABULARY).contains(&config.vocab_size)
                 {
@@ -294,76 +303,29 @@ const LARGEST_VOCABULARY: usize = 1 << 24;
 /// The most parameters that are read: 512 GiB of f32.
 const MOST_PARAMETERS: usize = 1 << 37;
 
+/// Checks each size, given as its name, its value and its limit.
+fn check_sizes(path: &Path, sizes: &[(&str, usize, usize)]) -> Result<()> {
+    for &(name, value, limit) in sizes {
+        if !(1..=limit).contains(&value) {
+            return Err(Error::malformed(path, format!("{name} of 1 to {limit}"), value.to_string()));
+        }
+    }
+    Ok(())
+}
+
 impl Qwen3Config {
     /// Every tensor of `model.safetensors`: its name and shape, as `transformers` names them.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        let (c, f, v) = (self.hidden_size, self.intermediate_size, self.vocab_size);
-        let queries = self.num_attention_heads * self.head_dim;
-        let keys = self.num_key_value_heads * self.head_dim;
-        let mut tensors = vec![("model.embed_tokens.weight".to_owned(), vec![v, c])];
-        for layer in 0..self.num_hidden_layers {
-            let block = [
-                ("input_layernorm", vec![c]),
-                ("self_attn.q_proj", vec![queries, c]),
-                ("self_attn.k_proj", vec![keys, c]),
-                ("self_attn.v_proj", vec![keys, c]),
-                ("self_attn.o_proj", vec![c, queries]),
-                ("self_attn.q_norm", vec![self.head_dim]),
-                ("self_attn.k_norm", vec![self.head_dim]),
-                ("post_attention_layernorm", vec![c]),
-                ("mlp.gate_proj", vec![f, c]),
-                ("mlp.up_proj", vec![f, c]),
-                ("mlp.down_proj", vec![c, f]),
-            ];
-            tensors.extend(block.map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape)));
-        }
-        tensors.push(("model.norm.weight".to_owned(), vec![c]));
-        if !self.tie_word_embeddings {
-            tensors.push(("lm_head.weight".to_owned(), vec![v, c]));
-        }
-        tensors
+        DecoderConfig::from(self).tensors()
     }
 
     /// Checks that the shapes fit together and are of a size that a machine can hold.
     pub fn check(&self, path: &Path) -> Result<()> {
-        let fail = |expected: &str, found: String| Err(Error::malformed(path, expected, found));
-        let sizes = [
-            ("vocab_size", self.vocab_size, LARGEST_VOCABULARY),
-            ("hidden_size", self.hidden_size, 1 << 17),
-            ("intermediate_size", self.intermediate_size, 1 << 19),
-            ("num_hidden_layers", self.num_hidden_layers, 1 << 12),
-            ("num_attention_heads", self.num_attention_heads, 1 << 12),
-            ("num_key_value_heads", self.num_key_value_heads, 1 << 12),
-            ("head_dim", self.head_dim, 1 << 12),
-            ("max_position_embeddings", self.max_position_embeddings, 1 << 20),
-        ];
-        for (name, value, limit) in sizes {
-            if !(1..=limit).contains(&value) {
-                return fail(&format!("{name} of 1 to {limit}"), value.to_string());
-            }
-        }
-        if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
-            let found = format!("{} and {}", self.num_attention_heads, self.num_key_value_heads);
-            return fail("num_attention_heads as a multiple of num_key_value_heads", found);
-        }
-        if !self.head_dim.is_multiple_of(2) {
-            return fail("an even head_dim", self.head_dim.to_string());
-        }
+        check_sizes(path, &[("num_hidden_layers", self.num_hidden_layers, 1 << 12)])?;
         if self.attention_bias || self.hidden_act != "silu" {
             let found = format!("attention_bias {} and hidden_act {}", self.attention_bias, self.hidden_act);
-            return fail("no attention_bias and hidden_act silu", found);
+            return Err(Error::malformed(path, "no attention_bias and hidden_act silu", found));
         }
-        if !(0.0..1.0).contains(&self.rms_norm_eps) {
-            return fail("rms_norm_eps from 0 to below 1", self.rms_norm_eps.to_string());
-        }
-        if !(1.0..=1e12).contains(&self.rope_theta) {
-            return fail("rope_theta of 1 to 1e12", self.rope_theta.to_string());
-        }
-        // Each factor is bounded above, so no product overflows 64 bits.
-        let parameters: usize = self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
-        if parameters > MOST_PARAMETERS {
-            return fail("shapes of at most 2^37 parameters", format!("{parameters}"));
-        }
-        Ok(())
+        DecoderConfig::from(self).check(path)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use artifact::Result;
-use artifact::config::ModelConfig;
+use artifact::config::{MixerKind, ModelConfig};
 use artifact::report::{ModelReport, Report};
 use artifact::sources::Sources;
 use model::chat::Chat;
@@ -40,10 +40,19 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
                 shape.num_key_value_heads
             ),
         ),
+        ModelConfig::Decoder(shape) => (
+            "naman",
+            format!(
+                "a decoder of naman's own ({} blocks, {} channels; across time: {})",
+                shape.mixers.len(),
+                shape.hidden_size,
+                mixers(&shape.mixers)
+            ),
+        ),
         ModelConfig::Ngram(shape) => ("naman", format!("an n-gram model of order {}", shape.order)),
     };
     let counted = match config {
-        ModelConfig::Qwen3(_) => "Parameters",
+        ModelConfig::Qwen3(_) | ModelConfig::Decoder(_) => "Parameters",
         ModelConfig::Ngram(_) => "Stored n-grams",
     };
     line(format!("---\nlibrary_name: {library}\npipeline_tag: text-generation\n---\n"));
@@ -58,19 +67,30 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
     line("| | |\n|---|---|".to_owned());
     line(format!("| {counted} | {} |", thousands(chat.model.parameters())));
     line(format!("| Vocabulary | {} tokens |", thousands(chat.model.vocab_size())));
-    if matches!(config, ModelConfig::Qwen3(_)) {
+    if !matches!(config, ModelConfig::Ngram(_)) {
         line(format!("| Context | {} tokens |", thousands(chat.model.context_length())));
     }
     line(format!("| Replies | {} |\n", sampling(chat)));
     line(data(background.sources.as_ref()));
     line(figures(background.report.as_ref(), config, chat));
     card.push_str(HOW_TO_RUN);
-    if matches!(config, ModelConfig::Ngram(_)) {
-        card.push_str("\nOnly naman reads `model/`.\n");
-    } else {
-        card.push_str(FOR_OTHERS);
+    match config {
+        ModelConfig::Qwen3(_) => card.push_str(FOR_OTHERS),
+        ModelConfig::Decoder(_) | ModelConfig::Ngram(_) => card.push_str("\nOnly naman reads `model/`.\n"),
     }
     card
+}
+
+/// The kinds of mixers, each once.
+fn mixers(mixers: &[MixerKind]) -> String {
+    let named = [
+        (MixerKind::Attention, "attention"),
+        (MixerKind::Gru, "GRU"),
+        (MixerKind::Lstm, "LSTM"),
+        (MixerKind::Convolution, "gated convolution"),
+    ];
+    let names = named.into_iter().filter(|(mixer, _)| mixers.contains(mixer)).map(|(_, name)| name);
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn sampling(chat: &Chat) -> String {
@@ -113,6 +133,7 @@ fn figures(report: Option<&Report>, config: &ModelConfig, chat: &Chat) -> String
     };
     let kind = match config {
         ModelConfig::Qwen3(_) => "qwen3",
+        ModelConfig::Decoder(_) => "naman_decoder",
         ModelConfig::Ngram(_) => "naman_ngram",
     };
     let is_this = |model: &&ModelReport| {

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use artifact::config::MixerKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::preset::Preset;
@@ -53,6 +54,12 @@ pub(crate) struct New {
     /// Width of a head, instead of the preset's
     #[arg(long, value_name = "N")]
     pub(crate) head_width: Option<usize>,
+    /// Width of the state of a GRU, LSTM or convolution, instead of the preset's
+    #[arg(long, value_name = "N")]
+    pub(crate) mixer_width: Option<usize>,
+    /// Taps of a convolution, instead of the preset's
+    #[arg(long, value_name = "N")]
+    pub(crate) kernel_size: Option<usize>,
     /// Width of the feed-forward layer, instead of the preset's
     #[arg(long, value_name = "N")]
     pub(crate) feed_forward: Option<usize>,
@@ -83,6 +90,25 @@ pub(crate) struct Info {
 pub(crate) enum Architecture {
     /// Attention: exactly Qwen3, so that transformers loads it
     Transformer,
+    /// Gated recurrent units (Cho et al. 2014)
+    Gru,
+    /// Long short-term memory (Hochreiter & Schmidhuber 1997)
+    Lstm,
+    /// Gated causal convolutions (Dauphin et al. 2017)
+    Convolution,
     /// Counts of token sequences, modified Kneser-Ney
     Ngram,
+}
+
+impl Architecture {
+    /// The mixer of every block; none of counts.
+    pub(crate) fn mixer(self) -> Option<MixerKind> {
+        match self {
+            Self::Transformer => Some(MixerKind::Attention),
+            Self::Gru => Some(MixerKind::Gru),
+            Self::Lstm => Some(MixerKind::Lstm),
+            Self::Convolution => Some(MixerKind::Convolution),
+            Self::Ngram => None,
+        }
+    }
 }

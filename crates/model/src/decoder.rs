@@ -1,34 +1,46 @@
 //! The decoder: embedding, blocks of norm, mixer, norm and feed-forward with residuals, a last norm and the head.
 
 mod attention;
+mod block;
+mod convolution;
 mod cross_entropy;
 mod feed_forward;
+mod gru;
 mod linear;
+mod lstm;
+mod mixer;
 mod norm;
+mod recurrent;
 mod rope;
 mod rows;
 mod session;
+mod time;
 
 use std::path::Path;
 
-use artifact::config::Qwen3Config;
+use artifact::config::{DecoderConfig, MixerKind, ModelConfig, Qwen3Config};
 use artifact::weights::{self, Tensor, Weights};
 use artifact::{Error, Result};
 use ndarray::Axis;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use self::attention::{Attention, AttentionScratch, AttentionTape};
+use self::block::{Block, BlockScratch, BlockTape};
 use self::cross_entropy::{CrossEntropyScratch, HeadGradient, cross_entropy};
-use self::feed_forward::{FeedForward, FeedForwardTape};
 use self::linear::Linear;
 use self::norm::RmsNorm;
 use self::rope::Rope;
 use self::rows::Rows;
 use self::session::DecoderSession;
+use self::time::{Steps, Time};
 use crate::batch::IGNORE;
 use crate::params::Visitor;
 use crate::{Batch, LanguageModel, Params, Session};
+
+/// Takes a tensor's name within its block, its shape, and its values.
+type NamedTensor<'v, 'a> = &'v mut dyn FnMut(&str, &[usize], &'a [f32]);
+/// As [`NamedTensor`], to change the values.
+type NamedTensorMut<'v, 'a> = &'v mut dyn FnMut(&str, &[usize], &'a mut [f32]);
 
 /// Rows that one thread takes at a time in row-wise layers.
 const ROWS_PER_TASK: usize = 64;
@@ -38,10 +50,56 @@ fn row_tasks(width: usize) -> usize {
     ROWS_PER_TASK * width
 }
 
-/// A neural language model, exactly `Qwen3ForCausalLM`. Its gradient and an optimizer's moments are of the same type.
+/// The configuration that a decoder is made from, and written with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Config {
+    /// Exactly `Qwen3ForCausalLM`, so that others load it.
+    Qwen3(Qwen3Config),
+    /// Blocks of any mixers.
+    Naman(DecoderConfig),
+}
+
+impl Config {
+    /// The shapes of the decoder.
+    pub fn shape(&self) -> DecoderConfig {
+        match self {
+            Self::Qwen3(config) => config.into(),
+            Self::Naman(config) => config.clone(),
+        }
+    }
+
+    /// As `config.json` holds it.
+    pub fn into_model_config(self) -> ModelConfig {
+        match self {
+            Self::Qwen3(config) => ModelConfig::Qwen3(config),
+            Self::Naman(config) => ModelConfig::Decoder(config),
+        }
+    }
+}
+
+impl From<&Qwen3Config> for Config {
+    fn from(config: &Qwen3Config) -> Self {
+        Self::Qwen3(config.clone())
+    }
+}
+
+impl From<&DecoderConfig> for Config {
+    fn from(config: &DecoderConfig) -> Self {
+        Self::Naman(config.clone())
+    }
+}
+
+impl From<&Config> for Config {
+    fn from(config: &Config) -> Self {
+        config.clone()
+    }
+}
+
+/// A neural language model. Its gradient and an optimizer's moments are of the same type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoder {
-    config: Qwen3Config,
+    config: Config,
+    shape: DecoderConfig,
     /// `[V, C]`
     embedding: Linear,
     blocks: Vec<Block>,
@@ -51,17 +109,10 @@ pub struct Decoder {
     rope: Rope,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct Block {
-    attention_norm: RmsNorm,
-    attention: Attention,
-    feed_forward_norm: RmsNorm,
-    feed_forward: FeedForward,
-}
-
 /// What a forward pass leaves for the backward pass, and every buffer of a training step; kept between steps.
 #[derive(Debug, Default)]
 pub struct Tape {
+    steps: Steps,
     blocks: Vec<BlockTape>,
     /// The residual stream. `[N, C]`
     x: Rows,
@@ -75,32 +126,14 @@ pub struct Tape {
     hidden: Rows,
     hidden_scales: Vec<f32>,
     cross_entropy: CrossEntropyScratch,
+    scratch: BlockScratch,
     // The backward pass's own:
     /// `[N, C]`
     dx: Rows,
-    /// `[N, C]`
-    dnormed: Rows,
+    /// `[M, C]`
+    dhidden: Rows,
     /// `[M, C]`
     dlast: Rows,
-    /// `[N, F]`
-    dfeed_forward: Rows,
-    dattention: AttentionScratch,
-}
-
-#[derive(Debug, Default)]
-struct BlockTape {
-    /// The block's input. `[N, C]`
-    x: Rows,
-    /// Its norm. `[N, C]`
-    normed: Rows,
-    scales: Vec<f32>,
-    attention: AttentionTape,
-    /// After the mixer. `[N, C]`
-    middle: Rows,
-    /// Its norm. `[N, C]`
-    middle_normed: Rows,
-    middle_scales: Vec<f32>,
-    feed_forward: FeedForwardTape,
 }
 
 /// The loss over a batch.
@@ -119,55 +152,44 @@ impl Loss {
     }
 }
 
-impl Block {
-    fn zeros(config: &Qwen3Config) -> Self {
-        let norm = RmsNorm::new(config.hidden_size, config.rms_norm_eps as f32);
-        Self {
-            attention_norm: norm.clone(),
-            attention: Attention::zeros(config),
-            feed_forward_norm: norm,
-            feed_forward: FeedForward::zeros(config),
-        }
-    }
-
-    fn zeros_like(&self) -> Self {
-        Self {
-            attention_norm: self.attention_norm.zeros_like(),
-            attention: self.attention.zeros_like(),
-            feed_forward_norm: self.feed_forward_norm.zeros_like(),
-            feed_forward: self.feed_forward.zeros_like(),
-        }
-    }
-}
-
 impl Decoder {
     /// Random weights for a seed: normal with deviation 0.02 for the embedding and 0.5 / sqrt(inputs) for matrices, those
     /// that write to the residual stream divided by sqrt(2 blocks) (Radford et al. 2019, GPT-2).
-    pub fn new(config: &Qwen3Config, seed: u64) -> Self {
-        let mut model = Self::zeros(config);
+    pub fn new(config: impl Into<Config>, seed: u64) -> Self {
+        let mut model = Self::untrained(config.into());
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let residual = 1.0 / (2.0 * config.num_hidden_layers as f32).sqrt();
+        let residual = 1.0 / (2.0 * model.blocks.len() as f32).sqrt();
         model.visit_mut(&mut |name, shape, values| {
-            let &[_, inputs] = shape else { return };
+            let [_, inputs @ ..] = shape else { return };
+            if inputs.is_empty() {
+                return;
+            }
+            let inputs = inputs.iter().product::<usize>() as f32;
             let deviation = match name.rsplit('.').nth(1) {
                 Some("embed_tokens" | "lm_head") => 0.02,
-                Some("o_proj" | "down_proj") => 0.5 / (inputs as f32).sqrt() * residual,
-                _ => 0.5 / (inputs as f32).sqrt(),
+                Some("o_proj" | "down_proj" | "output") => 0.5 / inputs.sqrt() * residual,
+                _ => 0.5 / inputs.sqrt(),
             };
             values.fill_with(|| normal(&mut random) * deviation);
         });
         model
     }
 
-    fn zeros(config: &Qwen3Config) -> Self {
+    /// All matrices zero.
+    fn untrained(config: Config) -> Self {
+        let shape = config.shape();
+        // Only attention turns by positions.
+        let attends = shape.mixers.contains(&MixerKind::Attention);
+        let positions = if attends { shape.max_position_embeddings } else { 0 };
         Self {
-            embedding: Linear::zeros(config.vocab_size, config.hidden_size),
-            blocks: (0..config.num_hidden_layers).map(|_| Block::zeros(config)).collect(),
-            norm: RmsNorm::new(config.hidden_size, config.rms_norm_eps as f32),
-            untied_head: (!config.tie_word_embeddings)
-                .then(|| Linear::zeros(config.vocab_size, config.hidden_size)),
-            rope: Rope::new(config.rope_theta, config.head_dim, config.max_position_embeddings),
-            config: config.clone(),
+            embedding: Linear::zeros(shape.vocab_size, shape.hidden_size),
+            blocks: shape.blocks().map(|(kind, dilation)| Block::new(&shape, kind, dilation)).collect(),
+            norm: RmsNorm::new(shape.hidden_size, shape.rms_norm_eps as f32),
+            untied_head: (!shape.tie_word_embeddings)
+                .then(|| Linear::zeros(shape.vocab_size, shape.hidden_size)),
+            rope: Rope::new(shape.rope_theta, shape.head_dim, positions),
+            config,
+            shape,
         }
     }
 
@@ -175,10 +197,10 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::Malformed`] when a tensor is missing, left over or of another shape than the configuration says.
-    pub fn read(dir: &Path, config: &Qwen3Config) -> Result<Self> {
+    pub fn read(dir: &Path, config: impl Into<Config>) -> Result<Self> {
         let path = dir.join(weights::FILE);
         let mut weights = Weights::read(&path)?;
-        let mut model = Self::zeros(config);
+        let mut model = Self::untrained(config.into());
         let mut result = Ok(());
         model.visit_mut(&mut |name, shape, values| {
             if result.is_ok() {
@@ -198,16 +220,21 @@ impl Decoder {
 
     /// Writes `config.json` and `model.safetensors` into a directory.
     pub fn write(&self, dir: &Path) -> Result<()> {
-        artifact::config::ModelConfig::Qwen3(self.config.clone()).write(dir)?;
+        self.config.clone().into_model_config().write(dir)?;
         let mut shapes = Vec::new();
         self.visit(&mut |name, shape, values| shapes.push((name, shape.to_vec(), values)));
         let tensors = shapes.iter().map(|(name, shape, data)| (name.clone(), Tensor { shape, data }));
         weights::write(&dir.join(weights::FILE), tensors)
     }
 
-    /// The architecture's shapes.
-    pub fn config(&self) -> &Qwen3Config {
+    /// The configuration that the model is written with.
+    pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The architecture's shapes.
+    pub fn shape(&self) -> &DecoderConfig {
+        &self.shape
     }
 
     /// The same shapes, all zero: an empty gradient, or an optimizer's moments.
@@ -215,6 +242,7 @@ impl Decoder {
     pub fn zeros_like(&self) -> Self {
         Self {
             config: self.config.clone(),
+            shape: self.shape.clone(),
             embedding: self.embedding.zeros_like(),
             blocks: self.blocks.iter().map(Block::zeros_like).collect(),
             norm: self.norm.zeros_like(),
@@ -237,47 +265,15 @@ impl Decoder {
         let loss = self.backward_head(scale, tape, gradient);
 
         // The last norm saw only the rows with a target.
-        let (n, width) = (batch.len(), self.config.hidden_size);
+        let (n, width) = (batch.len(), self.shape.hidden_size);
         tape.dx.reset_to_zero(n, width);
         for (from, &row) in tape.dlast.values().chunks_exact(width).zip(&tape.rows) {
             tape.dx.values_mut()[row * width..(row + 1) * width].copy_from_slice(from);
         }
-        for ((block, of_block), gradient) in
-            self.blocks.iter().zip(&mut tape.blocks).zip(&mut gradient.blocks).rev()
-        {
-            // Forward was y = m + f(norm(m)), m = x + a(norm(x)), so dm = dy + ..., dx = dm + ...
-            block.feed_forward.backward(
-                tape.dx.view(),
-                of_block.middle_normed.view(),
-                &mut of_block.feed_forward,
-                &mut tape.dnormed,
-                &mut tape.dfeed_forward,
-                &mut gradient.feed_forward,
-            );
-            block.feed_forward_norm.backward(
-                tape.dnormed.values(),
-                of_block.middle.values(),
-                &of_block.middle_scales,
-                tape.dx.values_mut(),
-                &mut gradient.feed_forward_norm,
-            );
-            block.attention.backward(
-                tape.dx.view(),
-                of_block.normed.view(),
-                batch,
-                &self.rope,
-                &of_block.attention,
-                &mut tape.dnormed,
-                &mut tape.dattention,
-                &mut gradient.attention,
-            );
-            block.attention_norm.backward(
-                tape.dnormed.values(),
-                of_block.x.values(),
-                &of_block.scales,
-                tape.dx.values_mut(),
-                &mut gradient.attention_norm,
-            );
+        let time = Time { batch, rope: &self.rope, steps: &tape.steps };
+        let blocks = self.blocks.iter().zip(&mut tape.blocks).zip(&mut gradient.blocks);
+        for ((block, of_block), gradient) in blocks.rev() {
+            block.backward(&mut tape.dx, time, of_block, &mut tape.scratch, gradient);
         }
         for (&token, dx) in batch.tokens.iter().zip(tape.dx.values().chunks_exact(width)) {
             let row = gradient.embedding.weight.index_axis_mut(Axis(0), token as usize);
@@ -288,14 +284,14 @@ impl Decoder {
 
     /// Loss and gradient of the head and the last norm: `tape.dlast` from `tape.hidden`.
     fn backward_head(&self, scale: f32, tape: &mut Tape, gradient: &mut Self) -> Loss {
-        let (m, width) = (tape.targets.len(), self.config.hidden_size);
+        let (m, width) = (tape.targets.len(), self.shape.hidden_size);
         let dhead = gradient.untied_head.as_mut().unwrap_or(&mut gradient.embedding);
-        let to = HeadGradient { scale, hidden: tape.dnormed.reset(m, width), head: dhead.weight.view_mut() };
+        let to = HeadGradient { scale, hidden: tape.dhidden.reset(m, width), head: dhead.weight.view_mut() };
         let head = self.head().weight.view();
         let nats = cross_entropy(tape.hidden.view(), head, &tape.targets, Some(to), &mut tape.cross_entropy);
         tape.dlast.reset_to_zero(m, width);
         self.norm.backward(
-            tape.dnormed.values(),
+            tape.dhidden.values(),
             tape.last.values(),
             &tape.hidden_scales,
             tape.dlast.values_mut(),
@@ -306,30 +302,16 @@ impl Decoder {
 
     /// Everything up to the head: fills the tape, `hidden` for the rows with a target.
     fn forward(&self, batch: &Batch, tape: &mut Tape) {
-        let (n, width) = (batch.len(), self.config.hidden_size);
+        let (n, width) = (batch.len(), self.shape.hidden_size);
         tape.blocks.resize_with(self.blocks.len(), BlockTape::default);
         tape.x.reset(n, width);
         for (x, &token) in tape.x.values_mut().chunks_exact_mut(width).zip(&batch.tokens) {
             x.copy_from_slice(self.embedding_of(token));
         }
+        tape.steps.reset(batch);
+        let time = Time { batch, rope: &self.rope, steps: &tape.steps };
         for (block, of_block) in self.blocks.iter().zip(&mut tape.blocks) {
-            of_block.x.copy_from(&tape.x);
-            of_block.normed.reset(n, width);
-            of_block.scales.resize(n, 0.0);
-            block.attention_norm.forward(tape.x.values(), of_block.normed.values_mut(), &mut of_block.scales);
-            let normed = of_block.normed.view();
-            block.attention.forward(normed, batch, &self.rope, &mut tape.x, &mut of_block.attention);
-
-            of_block.middle.copy_from(&tape.x);
-            of_block.middle_normed.reset(n, width);
-            of_block.middle_scales.resize(n, 0.0);
-            let middle_normed = of_block.middle_normed.values_mut();
-            block.feed_forward_norm.forward(tape.x.values(), middle_normed, &mut of_block.middle_scales);
-            block.feed_forward.forward(
-                of_block.middle_normed.view(),
-                &mut tape.x,
-                &mut of_block.feed_forward,
-            );
+            block.forward(&mut tape.x, time, of_block, &mut tape.scratch);
         }
 
         tape.rows.clear();
@@ -352,7 +334,7 @@ impl Decoder {
 
     /// A token's row of the embedding. `[C]`
     fn embedding_of(&self, token: u32) -> &[f32] {
-        let width = self.config.hidden_size;
+        let width = self.shape.hidden_size;
         &self.embedding.values()[token as usize * width..][..width]
     }
 }
@@ -370,77 +352,41 @@ fn normal(random: &mut ChaCha8Rng) -> f32 {
 
 impl Params for Decoder {
     fn visit<'a>(&'a self, visitor: Visitor<'_, &'a [f32]>) {
-        let (c, f) = (self.config.hidden_size, self.config.intermediate_size);
-        let vocabulary = self.config.vocab_size;
-        visitor("model.embed_tokens.weight".to_owned(), &[vocabulary, c], self.embedding.values());
+        let (v, c) = (self.shape.vocab_size, self.shape.hidden_size);
+        visitor("model.embed_tokens.weight".to_owned(), &[v, c], self.embedding.values());
         for (index, block) in self.blocks.iter().enumerate() {
-            let mut tensor = |name: &str, shape: &[usize], values: &'a [f32]| {
-                visitor(format!("model.layers.{index}.{name}.weight"), shape, values);
-            };
-            let (attention, feed_forward) = (&block.attention, &block.feed_forward);
-            tensor("input_layernorm", &[c], &block.attention_norm.weight);
-            for (name, start, end) in attention.projections() {
-                let rows = &attention.qkv.values()[start * c..end * c];
-                tensor(&format!("self_attn.{name}"), &[end - start, c], rows);
-            }
-            let [head_width] = [attention.query_norm.weight.len()];
-            tensor("self_attn.q_norm", &[head_width], &attention.query_norm.weight);
-            tensor("self_attn.k_norm", &[head_width], &attention.key_norm.weight);
-            tensor("self_attn.o_proj", attention.output.weight.shape(), attention.output.values());
-            tensor("post_attention_layernorm", &[c], &block.feed_forward_norm.weight);
-            let (gate, up) = feed_forward.gate_up.values().split_at(f * c);
-            tensor("mlp.gate_proj", &[f, c], gate);
-            tensor("mlp.up_proj", &[f, c], up);
-            tensor("mlp.down_proj", &[c, f], feed_forward.down.values());
+            block.visit(&mut |name, shape, values| {
+                visitor(format!("model.layers.{index}.{name}"), shape, values);
+            });
         }
         visitor("model.norm.weight".to_owned(), &[c], &self.norm.weight);
         if let Some(head) = &self.untied_head {
-            visitor("lm_head.weight".to_owned(), &[vocabulary, c], head.values());
+            visitor("lm_head.weight".to_owned(), &[v, c], head.values());
         }
     }
 
     fn visit_mut<'a>(&'a mut self, visitor: Visitor<'_, &'a mut [f32]>) {
-        let (c, f) = (self.config.hidden_size, self.config.intermediate_size);
-        let vocabulary = self.config.vocab_size;
-        visitor("model.embed_tokens.weight".to_owned(), &[vocabulary, c], self.embedding.values_mut());
+        let (v, c) = (self.shape.vocab_size, self.shape.hidden_size);
+        visitor("model.embed_tokens.weight".to_owned(), &[v, c], self.embedding.values_mut());
         for (index, block) in self.blocks.iter_mut().enumerate() {
-            let mut tensor = |name: &str, shape: &[usize], values: &'a mut [f32]| {
-                visitor(format!("model.layers.{index}.{name}.weight"), shape, values);
-            };
-            let (attention, feed_forward) = (&mut block.attention, &mut block.feed_forward);
-            tensor("input_layernorm", &[c], &mut block.attention_norm.weight);
-            let projections = attention.projections();
-            let mut rest = attention.qkv.values_mut();
-            for (name, start, end) in projections {
-                let (rows, below) = rest.split_at_mut((end - start) * c);
-                rest = below;
-                tensor(&format!("self_attn.{name}"), &[end - start, c], rows);
-            }
-            let head_width = attention.query_norm.weight.len();
-            tensor("self_attn.q_norm", &[head_width], &mut attention.query_norm.weight);
-            tensor("self_attn.k_norm", &[head_width], &mut attention.key_norm.weight);
-            let (outputs, inputs) = attention.output.weight.dim();
-            tensor("self_attn.o_proj", &[outputs, inputs], attention.output.values_mut());
-            tensor("post_attention_layernorm", &[c], &mut block.feed_forward_norm.weight);
-            let (gate, up) = feed_forward.gate_up.values_mut().split_at_mut(f * c);
-            tensor("mlp.gate_proj", &[f, c], gate);
-            tensor("mlp.up_proj", &[f, c], up);
-            tensor("mlp.down_proj", &[c, f], feed_forward.down.values_mut());
+            block.visit_mut(&mut |name, shape, values| {
+                visitor(format!("model.layers.{index}.{name}"), shape, values);
+            });
         }
         visitor("model.norm.weight".to_owned(), &[c], &mut self.norm.weight);
         if let Some(head) = &mut self.untied_head {
-            visitor("lm_head.weight".to_owned(), &[vocabulary, c], head.values_mut());
+            visitor("lm_head.weight".to_owned(), &[v, c], head.values_mut());
         }
     }
 }
 
 impl LanguageModel for Decoder {
     fn vocab_size(&self) -> usize {
-        self.config.vocab_size
+        self.shape.vocab_size
     }
 
     fn context_length(&self) -> usize {
-        self.config.max_position_embeddings
+        self.shape.max_position_embeddings
     }
 
     fn parameters(&self) -> usize {

@@ -1,17 +1,17 @@
 use std::io::{self, Write};
 
-use artifact::config::{ModelConfig, Qwen3Config};
+use artifact::config::{DecoderConfig, MixerKind};
 use terminal::Lang;
 
 use crate::arguments::Info;
-use crate::{Model, Params};
+use crate::{LanguageModel, Model, Params};
 
 /// Prints what a model directory holds.
 pub(crate) fn info(arguments: &Info) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match (Model::read(&arguments.model)?, ModelConfig::read(&arguments.model)?) {
-        (Model::Decoder(model), ModelConfig::Qwen3(config)) => {
-            writeln!(out, "{}", describe(&config, model.count()))?;
+    match Model::read(&arguments.model)? {
+        Model::Decoder(model) => {
+            writeln!(out, "{}", describe(model.shape()))?;
             if arguments.tensors {
                 let mut lines = Vec::new();
                 model.visit(&mut |name, shape, _| lines.push(format!("{name} {shape:?}")));
@@ -20,8 +20,8 @@ pub(crate) fn info(arguments: &Info) -> anyhow::Result<()> {
                 }
             }
         }
-        (model, config) => {
-            let (entries, vocabulary) = (model.into_language_model().parameters(), config.vocab_size());
+        Model::Ngram(model) => {
+            let (entries, vocabulary) = (model.parameters(), model.vocab_size());
             let line = Lang::pick(
                 format!("n-gram 모델: n-gram {entries}개, 어휘 {vocabulary}개"),
                 format!("n-gram model: {entries} n-grams, a vocabulary of {vocabulary}"),
@@ -32,41 +32,64 @@ pub(crate) fn info(arguments: &Info) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn describe(config: &Qwen3Config, parameters: usize) -> String {
-    let embedding = config.vocab_size * config.hidden_size;
+fn describe(config: &DecoderConfig) -> String {
+    let (parameters, embedding) = (config.parameters(), config.vocab_size * config.hidden_size);
     let matrices = parameters - if config.tie_word_embeddings { 0 } else { embedding };
-    // Each weight of a product is multiplied and added once a token; scores and sums of a full context come on top.
-    let context = config.num_hidden_layers
-        * config.num_attention_heads
-        * config.head_dim
-        * config.max_position_embeddings;
+    // Each weight of a product is multiplied and added once a token; attention's scores and sums of a full context come
+    // on top.
+    let attending = config.mixers.iter().filter(|mixer| **mixer == MixerKind::Attention).count();
+    let context = attending * config.num_attention_heads * config.head_dim * config.max_position_embeddings;
     let flops = 2 * matrices + 4 * context;
     // f32 weights, gradient and two moments.
-    let (serve, train) = (4 * parameters, 16 * parameters);
-    let shapes = format!(
-        "C {} L {} H {} K {} D {} F {} V {} T {}",
-        config.hidden_size,
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        config.num_key_value_heads,
-        config.head_dim,
-        config.intermediate_size,
-        config.vocab_size,
-        config.max_position_embeddings
-    );
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+    let (serve, train) = (mib(4 * parameters), mib(16 * parameters));
+    let head = format!("{}: {}", config.architectures.join(", "), shapes(config));
+    let mixers = mixers(config);
     Lang::pick(
         format!(
-            "Qwen3ForCausalLM: {shapes}\n매개변수 {parameters}개 (임베딩 {embedding}개)\n\
-             토큰당 {flops} FLOP (가득 찬 문맥)\n가중치 {:.1} MiB, 학습 상태 {:.1} MiB와 활성값",
-            mib(serve),
-            mib(train)
+            "{head}\n블록: {mixers}\n매개변수 {parameters}개 (임베딩 {embedding}개)\n\
+             토큰당 {flops} FLOP (가득 찬 문맥)\n가중치 {serve:.1} MiB, 학습 상태 {train:.1} MiB와 활성값"
         ),
         format!(
-            "Qwen3ForCausalLM: {shapes}\n{parameters} parameters ({embedding} of the embedding)\n\
-             {flops} FLOP a token at full context\n{:.1} MiB of weights, {:.1} MiB of training state and activations",
-            mib(serve),
-            mib(train)
+            "{head}\nblocks: {mixers}\n{parameters} parameters ({embedding} of the embedding)\n\
+             {flops} FLOP a token at full context\n{serve:.1} MiB of weights, {train:.1} MiB of training state and \
+             activations"
         ),
     )
+}
+
+/// The shapes that this decoder's mixers have.
+fn shapes(config: &DecoderConfig) -> String {
+    let mut sizes = vec![("C", config.hidden_size), ("L", config.mixers.len())];
+    if config.mixers.contains(&MixerKind::Attention) {
+        sizes.extend([
+            ("H", config.num_attention_heads),
+            ("K", config.num_key_value_heads),
+            ("D", config.head_dim),
+        ]);
+    }
+    if config.mixers.iter().any(|mixer| *mixer != MixerKind::Attention) {
+        sizes.push(("P", config.mixer_size));
+    }
+    sizes.extend([
+        ("F", config.intermediate_size),
+        ("V", config.vocab_size),
+        ("T", config.max_position_embeddings),
+    ]);
+    sizes.iter().map(|(letter, size)| format!("{letter} {size}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The mixer of each block; equal neighbours once, with their number.
+fn mixers(config: &DecoderConfig) -> String {
+    let names: Vec<String> = config
+        .blocks()
+        .map(|(mixer, dilation)| match mixer {
+            MixerKind::Attention => "attention".to_owned(),
+            MixerKind::Gru => "GRU".to_owned(),
+            MixerKind::Lstm => "LSTM".to_owned(),
+            MixerKind::Convolution => format!("convolution of {} taps, {dilation} apart", config.kernel_size),
+        })
+        .collect();
+    let runs = names.chunk_by(|a, b| a == b).map(|run| format!("{} x {}", run.len(), run[0]));
+    runs.collect::<Vec<_>>().join("; ")
 }

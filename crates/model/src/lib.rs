@@ -44,6 +44,7 @@ impl Model {
     pub fn read(dir: &Path) -> Result<Self> {
         Ok(match ModelConfig::read(dir)? {
             ModelConfig::Qwen3(config) => Self::Decoder(Box::new(Decoder::read(dir, &config)?)),
+            ModelConfig::Decoder(config) => Self::Decoder(Box::new(Decoder::read(dir, &config)?)),
             ModelConfig::Ngram(config) => Self::Ngram(Box::new(Ngram::read(dir, &config)?)),
         })
     }

@@ -1,10 +1,12 @@
-use artifact::config::{self, GenerationConfig, NgramConfig};
+use artifact::config::{self, GenerationConfig, MixerKind, NgramConfig};
 use artifact::tokenizer::{self, ChatTokenizer};
 use artifact::{Error, OutDir, json};
 use fs_err as fs;
 use terminal::Lang;
 
-use crate::arguments::{Architecture, New};
+use crate::arguments::New;
+use crate::decoder::Config;
+use crate::preset::{Shape, SpecialTokens};
 use crate::{Decoder, Ngram, Params};
 
 /// Makes an untrained model directory for the tokenizer of `--data`.
@@ -20,40 +22,27 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
     let pad = tokenizer.pad().unwrap_or(bos);
 
     let out = OutDir::create(&arguments.out)?;
-    let parameters = match arguments.architecture {
-        Architecture::Transformer => {
-            let preset = arguments.preset.shape();
-            let shape = crate::preset::Shape {
-                channels: arguments.channels.unwrap_or(preset.channels),
-                blocks: arguments.blocks.unwrap_or(preset.blocks),
-                heads: arguments.heads.unwrap_or(preset.heads),
-                kv_heads: arguments.kv_heads.unwrap_or(preset.kv_heads),
-                head_width: arguments.head_width.unwrap_or(preset.head_width),
-                feed_forward: arguments.feed_forward.unwrap_or(preset.feed_forward),
-                context: arguments.context.unwrap_or(preset.context),
-            };
-            let config = shape.config(vocab_size, bos, eos, pad);
-            config.check(&out.path().join(config::FILE))?;
-            let model = Decoder::new(&config, arguments.seed);
-            model.write(out.path())?;
-            model.count()
-        }
-        Architecture::Ngram => {
-            let config = NgramConfig {
-                architectures: vec!["NamanNgram".to_owned()],
-                vocab_size,
-                order: arguments.order,
-                bos_token_id: bos,
-                eos_token_id: eos,
-                pad_token_id: pad,
-            };
-            let config = config::ModelConfig::Ngram(config);
-            config.check(&out.path().join(config::FILE))?;
-            config.write(out.path())?;
-            let config::ModelConfig::Ngram(config) = &config else { unreachable!("made so above") };
-            Ngram::new(config).write(out.path())?;
-            0
-        }
+    let parameters = if let Some(mixer) = arguments.architecture.mixer() {
+        let config = decoder_config(arguments, mixer, vocab_size, SpecialTokens { bos, eos, pad });
+        config.clone().into_model_config().check(&out.path().join(config::FILE))?;
+        let model = Decoder::new(&config, arguments.seed);
+        model.write(out.path())?;
+        model.count()
+    } else {
+        let config = NgramConfig {
+            architectures: vec!["NamanNgram".to_owned()],
+            vocab_size,
+            order: arguments.order,
+            bos_token_id: bos,
+            eos_token_id: eos,
+            pad_token_id: pad,
+        };
+        let config = config::ModelConfig::Ngram(config);
+        config.check(&out.path().join(config::FILE))?;
+        config.write(out.path())?;
+        let config::ModelConfig::Ngram(config) = &config else { unreachable!("made so above") };
+        Ngram::new(config).write(out.path())?;
+        0
     };
     for file in tokenizer::FILES {
         fs::copy(arguments.data.join(file), out.path().join(file))?;
@@ -74,4 +63,26 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
         )
     );
     Ok(())
+}
+
+/// The preset's shapes, each overridden by its option.
+fn decoder_config(arguments: &New, mixer: MixerKind, vocab_size: usize, tokens: SpecialTokens) -> Config {
+    let preset = arguments.preset.shape(mixer);
+    let shape = Shape {
+        channels: arguments.channels.unwrap_or(preset.channels),
+        blocks: arguments.blocks.unwrap_or(preset.blocks),
+        heads: arguments.heads.unwrap_or(preset.heads),
+        kv_heads: arguments.kv_heads.unwrap_or(preset.kv_heads),
+        head_width: arguments.head_width.unwrap_or(preset.head_width),
+        mixer_width: arguments.mixer_width.unwrap_or(preset.mixer_width),
+        kernel_size: arguments.kernel_size.unwrap_or(preset.kernel_size),
+        feed_forward: arguments.feed_forward.unwrap_or(preset.feed_forward),
+        context: arguments.context.unwrap_or(preset.context),
+    };
+    match mixer {
+        MixerKind::Attention => Config::Qwen3(shape.qwen3(vocab_size, tokens)),
+        MixerKind::Gru | MixerKind::Lstm | MixerKind::Convolution => {
+            Config::Naman(shape.decoder(mixer, vocab_size, tokens))
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod validation;
 
 use artifact::OutDir;
 use artifact::config::ModelConfig;
+use model::decoder::Config;
 
 pub use arguments::{Arguments, BudgetArguments};
 pub use schedule::Decay;
@@ -33,13 +34,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = ModelConfig::read(&arguments.model)?;
     let inputs = inputs::Inputs::read(&arguments.data, &arguments.model, config.vocab_size())?;
     match config {
-        ModelConfig::Qwen3(config) => {
-            let settings = settings::Settings::checked(&arguments, config.hidden_size)?;
-            neural::fit(&config, &inputs, &settings, &arguments)
-        }
+        ModelConfig::Qwen3(config) => fit(&Config::Qwen3(config), &inputs, &arguments),
+        ModelConfig::Decoder(config) => fit(&Config::Naman(config), &inputs, &arguments),
         ModelConfig::Ngram(config) => {
             settings::refuse_budget(&arguments)?;
             counting::fit(&config, &inputs, &arguments.prompt, OutDir::create(&arguments.out)?)
         }
     }
+}
+
+fn fit(config: &Config, inputs: &inputs::Inputs, arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = settings::Settings::checked(arguments, config.shape().hidden_size)?;
+    neural::fit(config, inputs, &settings, arguments)
 }

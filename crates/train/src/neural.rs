@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use artifact::config::Qwen3Config;
 use artifact::metrics::{Row, StepRow, ValidationRow};
 use artifact::{Error, OutDir, Result};
 use fs_err as fs;
-use model::decoder::{Loss, Tape};
+use model::decoder::{Config, Loss, Tape};
 use model::{Batch, Decoder, Params};
 use terminal::{Lang, Progress};
 
@@ -49,12 +48,12 @@ struct Run<'a> {
 
 /// Trains until the budget is used up and publishes the model; goes on from a checkpoint of the same run.
 pub(crate) fn fit(
-    config: &Qwen3Config,
+    config: &Config,
     inputs: &Inputs,
     settings: &Settings,
     arguments: &Arguments,
 ) -> anyhow::Result<()> {
-    let context = config.max_position_embeddings;
+    let context = config.shape().max_position_embeddings;
     let interview = Interview::new(&settings.prompts, context, &inputs.generation, &inputs.tokenizer)?;
     let identity = Identity::new(inputs, settings)?;
     let out = OutDir::resume(&arguments.out)?;

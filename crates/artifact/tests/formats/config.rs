@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use artifact::config::{FILE, GENERATION_FILE, GenerationConfig, ModelConfig, Qwen3Config};
+use artifact::config::{FILE, GENERATION_FILE, GenerationConfig, MixerKind, ModelConfig, Qwen3Config};
 use fs_err as fs;
 use serde_json::{Value, json};
 
@@ -33,7 +33,8 @@ fn reads_what_it_wrote() {
     let dir = tempfile::tempdir().unwrap();
     let ngram = json!({"model_type": "naman_ngram", "vocab_size": 9, "order": 4, "bos_token_id": 0, "eos_token_id": 1,
         "pad_token_id": 0});
-    for config in [ModelConfig::Qwen3(directories::qwen3()), read(&ngram).unwrap()] {
+    let decoder = ModelConfig::Decoder(directories::decoder());
+    for config in [ModelConfig::Qwen3(directories::qwen3()), decoder, read(&ngram).unwrap()] {
         config.write(dir.path()).unwrap();
         assert_eq!(ModelConfig::read(dir.path()).unwrap(), config);
     }
@@ -93,6 +94,71 @@ fn refuses_shapes_that_do_not_fit() {
     check_error("rope_theta", json!(0.0), &["rope_theta"]);
     check_error("eos_token_id", json!(261), &["eos_token_id below the vocab_size of 261"]);
 }
+
+#[test]
+fn a_decoder_of_our_own_has_a_mixer_in_each_block() {
+    let mut config = serde_json::to_value(ModelConfig::Decoder(directories::decoder())).unwrap();
+    assert_eq!(config["model_type"], "naman_decoder");
+    assert_eq!(config["architectures"], json!(["NamanDecoder"]));
+    // What only other mixers need may be left out.
+    for key in
+        ["kernel_size", "dilations", "num_attention_heads", "num_key_value_heads", "head_dim", "rope_theta"]
+    {
+        config.as_object_mut().unwrap().remove(key);
+    }
+    config["mixers"] = json!(["gru", "lstm"]);
+    let ModelConfig::Decoder(gru) = read(&config).unwrap() else { panic!("{config}") };
+    assert_eq!(gru.blocks().collect::<Vec<_>>(), [(MixerKind::Gru, 1), (MixerKind::Lstm, 1)]);
+
+    // Each block that convolves has the next dilation, and the first comes again.
+    config["mixers"] = json!(["convolution", "gru", "convolution", "convolution"]);
+    config["dilations"] = json!([1, 4]);
+    let ModelConfig::Decoder(decoder) = read(&config).unwrap() else { panic!("{config}") };
+    assert_eq!(decoder.blocks().map(|(_, dilation)| dilation).collect::<Vec<_>>(), [1, 1, 4, 1]);
+
+    for (key, value, parts) in [
+        ("mixers", json!([]), ["number of mixers of 1", "found 0"]),
+        ("mixers", json!(["rnn"]), ["rnn", "convolution"]),
+        ("mixer_size", json!(0), ["mixer_size of 1", "found 0"]),
+        ("mixer_size", json!(u64::MAX), ["mixer_size of 1", "found 18446744073709551615"]),
+        ("kernel_size", json!(0), ["kernel_size of 1", "found 0"]),
+        ("dilations", json!([]), ["number of dilations", "found 0"]),
+        ("dilations", json!([1, 0]), ["dilations of 1 to 21", "found 0"]),
+        ("dilations", json!([1, 22]), ["dilations of 1 to 21", "found 22"]),
+        ("head_dim", json!(7), ["even head_dim", "found 7"]),
+    ] {
+        let mut config = config.clone();
+        config[key] = value;
+        let error = read(&config).expect_err(key).to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
+/// Against what PyTorch counts in its GRU, LSTM and Conv1d of these shapes, with an output projection of 256 x 192.
+#[test]
+fn mixers_have_as_many_parameters_as_pytorch_counts() {
+    let of = |mixers: Value| {
+        let mut config = serde_json::to_value(ModelConfig::Decoder(directories::decoder())).unwrap();
+        for (key, value) in [("hidden_size", 256), ("mixer_size", 192), ("kernel_size", 5)] {
+            config[key] = json!(value);
+        }
+        config["mixers"] = mixers;
+        let ModelConfig::Decoder(config) = read(&config).unwrap() else { panic!("{config}") };
+        config.parameters()
+    };
+    for (mixer, parameters) in [("gru", GRU), ("lstm", LSTM), ("convolution", CONV1D)] {
+        let block = of(json!([mixer, mixer])) - of(json!([mixer]));
+        // Two norms and a feed-forward of 12.
+        assert_eq!(block - 2 * 256 - 3 * 12 * 256, parameters + 256 * 192, "{mixer}");
+    }
+}
+
+/// `sum(p.numel() for p in torch.nn.GRU(256, 192).parameters())`
+const GRU: usize = 259200;
+/// `torch.nn.LSTM(256, 192)`
+const LSTM: usize = 345600;
+/// `torch.nn.Conv1d(256, 384, 5)`
+const CONV1D: usize = 491904;
 
 #[test]
 fn refuses_a_size_that_no_machine_holds() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use artifact::checksums;
-use artifact::config::{self, GenerationConfig, ModelConfig, Qwen3Config};
+use artifact::config::{self, DecoderConfig, GenerationConfig, ModelConfig, Qwen3Config};
 use artifact::conversation::{Conversation, ConversationWriter, Message, Split};
 use artifact::json::{self, LinesWriter};
 use artifact::metrics::{self, Row};
@@ -141,6 +141,18 @@ pub(crate) fn qwen3() -> Qwen3Config {
         "vocab_size": 261, "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2,
         "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6, "max_position_embeddings": 64,
         "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": true,
+        "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
+    }))
+    .unwrap()
+}
+
+/// A decoder with every mixer.
+pub(crate) fn decoder() -> DecoderConfig {
+    serde_json::from_value(json!({
+        "vocab_size": 261, "hidden_size": 8, "intermediate_size": 12,
+        "mixers": ["convolution", "gru", "lstm", "attention", "convolution"], "mixer_size": 6,
+        "kernel_size": 3, "dilations": [1, 4], "num_attention_heads": 2, "head_dim": 6,
+        "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true,
         "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
     }))
     .unwrap()

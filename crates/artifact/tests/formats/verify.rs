@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use artifact::config::ModelConfig;
 use artifact::conversation::Split;
 use artifact::shard::{self, Documents};
 use artifact::verify::{STAGES, verify};
@@ -276,6 +277,32 @@ fn weights_must_be_those_of_the_configuration() {
         fs::write(dir.join(file), &bytes[..bytes.len() - 1]).unwrap();
     };
     check("model", cut, file, &["as its header says"]);
+}
+
+#[test]
+fn weights_of_mixers_must_be_those_of_the_configuration() {
+    let written = |change: fn(&mut Vec<(String, Vec<usize>)>)| {
+        move |dir: &Path| {
+            directories::model(dir);
+            ModelConfig::Decoder(directories::decoder()).write(dir).unwrap();
+            let mut tensors = directories::decoder().tensors();
+            change(&mut tensors);
+            directories::write_weights(dir, &tensors);
+        }
+    };
+    let whole = tempfile::tempdir().unwrap();
+    written(|_| {})(whole.path());
+    assert_eq!(verify("model", whole.path()).unwrap(), []);
+
+    let file = "model.safetensors";
+    let other = |tensors: &mut Vec<(String, Vec<usize>)>| {
+        let conv = tensors.iter_mut().find(|(name, _)| name.ends_with("0.mixer.conv.weight")).unwrap();
+        conv.1.reverse();
+    };
+    check("model", written(other), file, &["layers.0.mixer.conv.weight", "[12, 8, 3]", "found [3, 8, 12]"]);
+    let without =
+        |tensors: &mut Vec<(String, Vec<usize>)>| tensors.retain(|(name, _)| !name.contains("bias_hh"));
+    check("model", written(without), file, &["layers.2.mixer.bias_hh", "none of that name"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Causal self-attention with grouped queries (Ainslie et al. 2023), QK-norm (Dehghani et al. 2023) and RoPE, exactly
 //! as `Qwen3Attention` computes it.
 
-use artifact::config::Qwen3Config;
+use artifact::config::DecoderConfig;
 use kernels::{Threads, dot, exp_shifted, product, rms_norm, rms_norm_backward, softmax, softmax_backward};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -10,7 +10,8 @@ use super::linear::Linear;
 use super::norm::RmsNorm;
 use super::rope::Rope;
 use super::rows::Rows;
-use super::{ROWS_PER_TASK, row_tasks};
+use super::time::Time;
+use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK, row_tasks};
 use crate::Batch;
 
 /// Query rows whose scores are held at once: memory grows with T, not with T squared.
@@ -21,24 +22,24 @@ const QUERY_BLOCK: usize = 64;
 pub(super) struct Attention {
     heads: Heads,
     /// Query, key and value projections, one product. `[(H + 2K) D, C]`
-    pub(super) qkv: Linear,
+    qkv: Linear,
     /// `[C, H D]`
-    pub(super) output: Linear,
+    output: Linear,
     /// Of each query head. `[D]`
-    pub(super) query_norm: RmsNorm,
+    query_norm: RmsNorm,
     /// Of each key head. `[D]`
-    pub(super) key_norm: RmsNorm,
+    key_norm: RmsNorm,
 }
 
 /// The shape of the heads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Heads {
+struct Heads {
     /// H
-    pub(super) queries: usize,
+    queries: usize,
     /// K
-    pub(super) keys: usize,
+    keys: usize,
     /// D
-    pub(super) width: usize,
+    width: usize,
 }
 
 impl Heads {
@@ -90,7 +91,7 @@ pub(super) struct AttentionScratch {
 }
 
 impl Attention {
-    pub(super) fn zeros(config: &Qwen3Config) -> Self {
+    pub(super) fn zeros(config: &DecoderConfig) -> Self {
         let heads = Heads {
             queries: config.num_attention_heads,
             keys: config.num_key_value_heads,
@@ -117,17 +118,20 @@ impl Attention {
     }
 
     /// The rows of the fused projection as three weights: `(part's name, first row, end row)`.
-    pub(super) fn projections(&self) -> [(&'static str, usize, usize); 3] {
+    fn projections(&self) -> [(&'static str, usize, usize); 3] {
         let (queries, rotated) = (self.heads.queries * self.heads.width, self.heads.rotated());
-        [("q_proj", 0, queries), ("k_proj", queries, rotated), ("v_proj", rotated, self.heads.all())]
+        [
+            ("self_attn.q_proj.weight", 0, queries),
+            ("self_attn.k_proj.weight", queries, rotated),
+            ("self_attn.v_proj.weight", rotated, self.heads.all()),
+        ]
     }
 
     /// y += the layer's output for x `[N, C]`.
     pub(super) fn forward(
         &self,
         x: ArrayView2<'_, f32>,
-        batch: &Batch,
-        rope: &Rope,
+        Time { batch, rope, .. }: Time<'_>,
         y: &mut Rows,
         tape: &mut AttentionTape,
     ) {
@@ -172,8 +176,7 @@ impl Attention {
         &self,
         dy: ArrayView2<'_, f32>,
         x: ArrayView2<'_, f32>,
-        batch: &Batch,
-        rope: &Rope,
+        Time { batch, rope, .. }: Time<'_>,
         tape: &AttentionTape,
         dx: &mut Rows,
         scratch: &mut AttentionScratch,
@@ -296,6 +299,32 @@ impl Attention {
     }
 }
 
+impl Attention {
+    pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
+        let (c, mixed) = self.output.weight.dim();
+        for (name, start, end) in self.projections() {
+            tensor(name, &[end - start, c], &self.qkv.values()[start * c..end * c]);
+        }
+        tensor("self_attn.q_norm.weight", &[self.heads.width], &self.query_norm.weight);
+        tensor("self_attn.k_norm.weight", &[self.heads.width], &self.key_norm.weight);
+        tensor("self_attn.o_proj.weight", &[c, mixed], self.output.values());
+    }
+
+    pub(super) fn visit_mut<'a>(&'a mut self, tensor: NamedTensorMut<'_, 'a>) {
+        let (c, mixed) = self.output.weight.dim();
+        let projections = self.projections();
+        let mut rest = self.qkv.values_mut();
+        for (name, start, end) in projections {
+            let (rows, below) = rest.split_at_mut((end - start) * c);
+            rest = below;
+            tensor(name, &[end - start, c], rows);
+        }
+        tensor("self_attn.q_norm.weight", &[self.heads.width], &mut self.query_norm.weight);
+        tensor("self_attn.k_norm.weight", &[self.heads.width], &mut self.key_norm.weight);
+        tensor("self_attn.o_proj.weight", &[c, mixed], self.output.values_mut());
+    }
+}
+
 /// One segment and one key head: what a thread does at a time.
 struct Task {
     rows: std::ops::Range<usize>,
@@ -312,15 +341,27 @@ pub(super) struct Cache {
 }
 
 impl Attention {
-    /// One row at `position`, given all rows before it: `mixed` `[H D]` from `qkv` `[(H + 2K) D]`.
+    /// The layer's output for the next rows x `[n, C]` of a session, the first of which stands at `position`.
     pub(super) fn step(
         &self,
-        qkv: &[f32],
+        x: &[f32],
+        n: usize,
         position: usize,
         rope: &Rope,
         cache: &mut Cache,
-        mixed: &mut [f32],
-    ) {
+    ) -> Vec<f32> {
+        let width = self.heads.queries * self.heads.width;
+        let qkv = self.qkv.apply(x, n);
+        let mut mixed = vec![0.0; n * width];
+        let rows = qkv.chunks_exact(self.heads.all()).zip(mixed.chunks_exact_mut(width));
+        for (row, (qkv, mixed)) in rows.enumerate() {
+            self.step_row(qkv, position + row, rope, cache, mixed);
+        }
+        self.output.apply(&mixed, n)
+    }
+
+    /// One row at `position`, given all rows before it: `mixed` `[H D]` from `qkv` `[(H + 2K) D]`.
+    fn step_row(&self, qkv: &[f32], position: usize, rope: &Rope, cache: &mut Cache, mixed: &mut [f32]) {
         let heads = self.heads;
         let (width, kept) = (heads.width, heads.keys * heads.width);
         let mut rotated = vec![0.0; heads.rotated()];

@@ -1,19 +1,19 @@
-use artifact::config::Qwen3Config;
+use artifact::config::DecoderConfig;
 use kernels::{silu_mul, silu_mul_backward};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::linear::Linear;
-use super::row_tasks;
 use super::rows::Rows;
+use super::{NamedTensor, NamedTensorMut, row_tasks};
 
 /// `SwiGLU` (Shazeer 2020): y = (silu(x Wgt) * (x Wut)) Wdt.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FeedForward {
     /// Gate and up projections, one product. `[2F, C]`
-    pub(super) gate_up: Linear,
+    gate_up: Linear,
     /// `[C, F]`
-    pub(super) down: Linear,
+    down: Linear,
 }
 
 /// What the backward pass needs of the forward pass.
@@ -26,7 +26,7 @@ pub(super) struct FeedForwardTape {
 }
 
 impl FeedForward {
-    pub(super) fn zeros(config: &Qwen3Config) -> Self {
+    pub(super) fn zeros(config: &DecoderConfig) -> Self {
         Self {
             gate_up: Linear::zeros(2 * config.intermediate_size, config.hidden_size),
             down: Linear::zeros(config.hidden_size, config.intermediate_size),
@@ -74,5 +74,28 @@ impl FeedForward {
             .for_each(|(dhidden, gate_up)| silu_mul_backward(dhidden, width, gate_up));
         let dx = dx.reset(n, x.dim().1);
         self.gate_up.backward(tape.gate_up.view(), x, 0.0, dx, &mut gradient.gate_up);
+    }
+    /// The layer's output for the few rows x `[n, C]` of a session, on the calling thread.
+    pub(super) fn step(&self, x: &[f32], n: usize) -> Vec<f32> {
+        let gate_up = self.gate_up.apply(x, n);
+        let mut hidden = vec![0.0; n * self.width()];
+        silu_mul(&gate_up, self.width(), &mut hidden);
+        self.down.apply(&hidden, n)
+    }
+
+    pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
+        let (c, f) = self.down.weight.dim();
+        let (gate, up) = self.gate_up.values().split_at(f * c);
+        tensor("mlp.gate_proj.weight", &[f, c], gate);
+        tensor("mlp.up_proj.weight", &[f, c], up);
+        tensor("mlp.down_proj.weight", &[c, f], self.down.values());
+    }
+
+    pub(super) fn visit_mut<'a>(&'a mut self, tensor: NamedTensorMut<'_, 'a>) {
+        let (c, f) = self.down.weight.dim();
+        let (gate, up) = self.gate_up.values_mut().split_at_mut(f * c);
+        tensor("mlp.gate_proj.weight", &[f, c], gate);
+        tensor("mlp.up_proj.weight", &[f, c], up);
+        tensor("mlp.down_proj.weight", &[c, f], self.down.values_mut());
     }
 }

@@ -1,5 +1,7 @@
-use kernels::{Threads, product};
+use kernels::{Threads, matvec, product};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use super::rows::{matrix, matrix_mut};
 
 /// A matrix without bias: y = x Wt, with W `[outputs, inputs]` as Hugging Face stores it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +35,19 @@ impl Linear {
     ) {
         product(dy, self.weight.view(), 1.0, keep, dx, Threads::All);
         product(dy.t(), x, 1.0, 1.0, gradient.weight.view_mut(), Threads::All);
+    }
+
+    /// x Wt for the few rows x `[n, inputs]` of a session, on the calling thread: many sessions run side by side.
+    pub(super) fn apply(&self, x: &[f32], n: usize) -> Vec<f32> {
+        let outputs = self.weight.dim().0;
+        let mut y = vec![0.0; n * outputs];
+        if n == 1 {
+            matvec(self.values(), x, &mut y);
+        } else {
+            let y = matrix_mut(&mut y, outputs);
+            product(matrix(x, x.len() / n), self.weight.t(), 1.0, 0.0, y, Threads::One);
+        }
+        y
     }
 
     /// The weight as one run of values, row after row.

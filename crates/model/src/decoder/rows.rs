@@ -1,4 +1,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
+use rayon::prelude::*;
+
+use super::row_tasks;
 
 /// A matrix of activations `[N, width]` whose memory is kept from step to step.
 #[derive(Debug, Default)]
@@ -47,5 +50,52 @@ impl Rows {
     pub(super) fn view_mut(&mut self) -> ArrayViewMut2<'_, f32> {
         let shape = (self.count, self.width);
         ArrayViewMut2::from_shape(shape, self.values_mut()).expect("as many values as the shape says")
+    }
+}
+
+/// Rows of `width` as a matrix. `[N, width]`
+pub(super) fn matrix(rows: &[f32], width: usize) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape((rows.len() / width, width), rows).expect("whole rows")
+}
+
+/// Rows of `width` as a matrix. `[N, width]`
+pub(super) fn matrix_mut(rows: &mut [f32], width: usize) -> ArrayViewMut2<'_, f32> {
+    ArrayViewMut2::from_shape((rows.len() / width, width), rows).expect("whole rows")
+}
+
+/// Makes every row the same.
+pub(super) fn fill_rows(rows: &mut [f32], row: &[f32]) {
+    rows.par_chunks_mut(row_tasks(row.len())).for_each(|rows| {
+        for to in rows.chunks_exact_mut(row.len()) {
+            to.copy_from_slice(row);
+        }
+    });
+}
+
+/// Adds the same to every row.
+pub(super) fn add_to_rows(rows: &mut [f32], row: &[f32]) {
+    rows.par_chunks_mut(row_tasks(row.len())).for_each(|rows| {
+        for to in rows.chunks_exact_mut(row.len()) {
+            kernels::add(to, row);
+        }
+    });
+}
+
+/// Adds the sum of all rows: the gradient of what [`add_to_rows`] adds. In an order that does not depend on the number
+/// of threads.
+pub(super) fn add_column_sums(rows: &[f32], sums: &mut [f32]) {
+    let width = sums.len();
+    let partial: Vec<Vec<f32>> = rows
+        .par_chunks(row_tasks(width))
+        .map(|rows| {
+            let mut sums = vec![0.0; width];
+            for row in rows.chunks_exact(width) {
+                kernels::add(&mut sums, row);
+            }
+            sums
+        })
+        .collect();
+    for part in &partial {
+        kernels::add(sums, part);
     }
 }

@@ -1,0 +1,146 @@
+//! Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000), as PyTorch computes it:
+//!
+//! ```text
+//! i, f, o = s(W x + b + W' h + b')    g = tanh(W x + b + W' h + b')    c' = f c + i g    h' = o tanh(c')    y = W_o h'
+//! ```
+
+use artifact::config::DecoderConfig;
+use kernels::{Threads, lstm, lstm_backward, product};
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+use super::recurrent::{Recurrent, RecurrentScratch, RecurrentTape, STEP_ROWS_PER_TASK};
+use super::rows::{Rows, add_to_rows, matrix, matrix_mut};
+use super::time::Time;
+
+/// i, f, g, o.
+const GATES: usize = 4;
+/// f keeps the cell.
+const FORGET: usize = 1;
+
+/// An LSTM and its output projection.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Lstm(pub(super) Recurrent);
+
+/// What a session carries.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// h `[P]`
+    state: Vec<f32>,
+    /// c `[P]`
+    cell: Vec<f32>,
+}
+
+impl Lstm {
+    pub(super) fn new(config: &DecoderConfig) -> Self {
+        Self(Recurrent::new(config, GATES, FORGET))
+    }
+
+    pub(super) fn zeros_like(&self) -> Self {
+        Self(self.0.zeros_like())
+    }
+
+    /// y += the layer's output for x `[N, C]`.
+    pub(super) fn forward(
+        &self,
+        x: ArrayView2<'_, f32>,
+        time: Time<'_>,
+        y: &mut Rows,
+        tape: &mut RecurrentTape,
+        scratch: &mut RecurrentScratch,
+    ) {
+        let p = self.0.width();
+        self.0.forward_input(x, time, tape, scratch);
+        add_to_rows(tape.gates.values_mut(), &self.0.hidden_bias);
+        let (gates, cells, states) =
+            (tape.gates.values_mut(), tape.inner.values_mut(), tape.states.values_mut());
+        for step in time.steps.iter() {
+            let (start, rows) = (step.rows.start, step.rows.len());
+            let (before, state) = states.split_at_mut(start * p);
+            let (cells_before, cells) = cells.split_at_mut(start * p);
+            let gates = &mut gates[start * GATES * p..][..rows * GATES * p];
+            let previous = match step.previous {
+                Some(previous) => {
+                    let range = previous.start * p..previous.end * p;
+                    let weight = self.0.hidden.weight.t();
+                    let to = matrix_mut(gates, GATES * p);
+                    product(matrix(&before[range.clone()], p), weight, 1.0, 1.0, to, Threads::All);
+                    &cells_before[range]
+                }
+                None => scratch.zeros.values(),
+            };
+            let task = STEP_ROWS_PER_TASK * p;
+            previous
+                .par_chunks(task)
+                .zip(gates.par_chunks_mut(GATES * task))
+                .zip(cells[..rows * p].par_chunks_mut(task))
+                .zip(state[..rows * p].par_chunks_mut(task))
+                .for_each(|(((previous, gates), cells), state)| lstm(previous, p, gates, cells, state));
+        }
+        self.0.forward_output(time, tape, y, scratch);
+    }
+
+    /// dx `[N, C]` from dy `[N, C]`, given the forward pass's x; spends the tape.
+    pub(super) fn backward(
+        &self,
+        dy: ArrayView2<'_, f32>,
+        x: ArrayView2<'_, f32>,
+        time: Time<'_>,
+        tape: &mut RecurrentTape,
+        dx: &mut Rows,
+        scratch: &mut RecurrentScratch,
+        gradient: &mut Self,
+    ) {
+        let p = self.0.width();
+        self.0.backward_output(dy, time, tape, scratch, &mut gradient.0);
+        let (gates, cells) = (tape.gates.values_mut(), tape.inner.values());
+        let (dstates, dcells) = (scratch.dstates.values_mut(), scratch.carried.values_mut());
+        for step in time.steps.iter().rev() {
+            let (start, rows) = (step.rows.start, step.rows.len());
+            let (dbefore, dstate) = dstates.split_at_mut(start * p);
+            let gates = &mut gates[start * GATES * p..][..rows * GATES * p];
+            let previous = match &step.previous {
+                Some(rows) => &cells[rows.start * p..rows.end * p],
+                None => scratch.zeros.values(),
+            };
+            let task = STEP_ROWS_PER_TASK * p;
+            dstate[..rows * p]
+                .par_chunks(task)
+                .zip(previous.par_chunks(task))
+                .zip(cells[start * p..][..rows * p].par_chunks(task))
+                .zip(gates.par_chunks_mut(GATES * task))
+                // Rows that later steps did not reach still hold zero.
+                .zip(dcells[..rows * p].par_chunks_mut(task))
+                .for_each(|((((dstate, previous), cells), gates), dcells)| {
+                    lstm_backward(dstate, previous, cells, p, gates, dcells);
+                });
+            if let Some(rows) = step.previous {
+                // Forward was a = ... + h Wt, so dh += da W.
+                let weight = self.0.hidden.weight.view();
+                let dprevious = matrix_mut(&mut dbefore[rows.start * p..rows.end * p], p);
+                product(matrix(gates, GATES * p), weight, 1.0, 1.0, dprevious, Threads::All);
+            }
+        }
+        self.0.backward_input(x, time, tape, true, dx, scratch, &mut gradient.0);
+    }
+
+    /// A session that has read nothing.
+    pub(super) fn start(&self) -> Memory {
+        Memory { state: vec![0.0; self.0.width()], cell: vec![0.0; self.0.width()] }
+    }
+
+    /// The layer's output for the next rows x `[n, C]` of a session.
+    pub(super) fn step(&self, x: &[f32], n: usize, memory: &mut Memory) -> Vec<f32> {
+        let p = self.0.width();
+        let mut gates = self.0.apply_input(x, n);
+        let mut cell = vec![0.0; p];
+        let mut states = vec![0.0; n * p];
+        for (gates, state) in gates.chunks_exact_mut(GATES * p).zip(states.chunks_exact_mut(p)) {
+            kernels::add(gates, &self.0.apply_hidden(&memory.state));
+            lstm(&memory.cell, p, gates, &mut cell, state);
+            memory.cell.copy_from_slice(&cell);
+            memory.state.copy_from_slice(state);
+        }
+        self.0.output.apply(&states, n)
+    }
+}

@@ -1,0 +1,167 @@
+//! The mixers: the only layers that move information across time.
+
+use artifact::config::{DecoderConfig, MixerKind};
+use ndarray::ArrayView2;
+
+use super::attention::{Attention, AttentionScratch, AttentionTape, Cache};
+use super::convolution::{Convolution, ConvolutionScratch, ConvolutionTape, History};
+use super::gru::Gru;
+use super::lstm::{Lstm, Memory};
+use super::recurrent::{RecurrentScratch, RecurrentTape};
+use super::rope::Rope;
+use super::rows::Rows;
+use super::time::Time;
+use super::{NamedTensor, NamedTensorMut};
+
+/// One of the closed set of mixers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Mixer {
+    Attention(Attention),
+    Gru(Gru),
+    Lstm(Lstm),
+    Convolution(Convolution),
+}
+
+/// What the backward pass needs of the forward pass. What the block's mixer does not use stays empty.
+#[derive(Debug, Default)]
+pub(super) struct MixerTape {
+    attention: AttentionTape,
+    recurrent: RecurrentTape,
+    convolution: ConvolutionTape,
+}
+
+/// Buffers that all blocks share. What no block's mixer uses stays empty.
+#[derive(Debug, Default)]
+pub(super) struct MixerScratch {
+    attention: AttentionScratch,
+    recurrent: RecurrentScratch,
+    convolution: ConvolutionScratch,
+}
+
+/// What a session carries from row to row.
+#[derive(Debug)]
+pub(super) enum Carried {
+    /// Keys and values: grows with the session.
+    Attention(Cache),
+    /// h `[P]`
+    Gru(Vec<f32>),
+    /// h and c
+    Lstm(Memory),
+    /// The inputs that taps still reach.
+    Convolution(History),
+}
+
+impl Mixer {
+    /// The mixer of a block before training: all matrices zero.
+    pub(super) fn new(config: &DecoderConfig, kind: MixerKind, dilation: usize) -> Self {
+        match kind {
+            MixerKind::Attention => Self::Attention(Attention::zeros(config)),
+            MixerKind::Gru => Self::Gru(Gru::new(config)),
+            MixerKind::Lstm => Self::Lstm(Lstm::new(config)),
+            MixerKind::Convolution => Self::Convolution(Convolution::zeros(config, dilation)),
+        }
+    }
+
+    pub(super) fn zeros_like(&self) -> Self {
+        match self {
+            Self::Attention(mixer) => Self::Attention(mixer.zeros_like()),
+            Self::Gru(mixer) => Self::Gru(mixer.zeros_like()),
+            Self::Lstm(mixer) => Self::Lstm(mixer.zeros_like()),
+            Self::Convolution(mixer) => Self::Convolution(mixer.zeros_like()),
+        }
+    }
+
+    /// y += the layer's output for x `[N, C]`.
+    pub(super) fn forward(
+        &self,
+        x: ArrayView2<'_, f32>,
+        time: Time<'_>,
+        y: &mut Rows,
+        tape: &mut MixerTape,
+        scratch: &mut MixerScratch,
+    ) {
+        match self {
+            Self::Attention(mixer) => mixer.forward(x, time, y, &mut tape.attention),
+            Self::Gru(mixer) => mixer.forward(x, time, y, &mut tape.recurrent, &mut scratch.recurrent),
+            Self::Lstm(mixer) => mixer.forward(x, time, y, &mut tape.recurrent, &mut scratch.recurrent),
+            Self::Convolution(mixer) => {
+                mixer.forward(x, time.batch, y, &mut tape.convolution, &mut scratch.convolution);
+            }
+        }
+    }
+
+    /// dx `[N, C]` from dy `[N, C]`, given the forward pass's x; spends the tape.
+    pub(super) fn backward(
+        &self,
+        dy: ArrayView2<'_, f32>,
+        x: ArrayView2<'_, f32>,
+        time: Time<'_>,
+        tape: &mut MixerTape,
+        dx: &mut Rows,
+        scratch: &mut MixerScratch,
+        gradient: &mut Self,
+    ) {
+        match (self, gradient) {
+            (Self::Attention(mixer), Self::Attention(gradient)) => {
+                mixer.backward(dy, x, time, &tape.attention, dx, &mut scratch.attention, gradient);
+            }
+            (Self::Gru(mixer), Self::Gru(gradient)) => {
+                mixer.backward(dy, x, time, &mut tape.recurrent, dx, &mut scratch.recurrent, gradient);
+            }
+            (Self::Lstm(mixer), Self::Lstm(gradient)) => {
+                mixer.backward(dy, x, time, &mut tape.recurrent, dx, &mut scratch.recurrent, gradient);
+            }
+            (Self::Convolution(mixer), Self::Convolution(gradient)) => {
+                let (tape, scratch) = (&mut tape.convolution, &mut scratch.convolution);
+                mixer.backward(dy, x, time.batch, tape, dx, scratch, gradient);
+            }
+            _ => unreachable!("a gradient has its model's mixers"),
+        }
+    }
+
+    /// A session that has read nothing.
+    pub(super) fn start(&self) -> Carried {
+        match self {
+            Self::Attention(_) => Carried::Attention(Cache::default()),
+            Self::Gru(mixer) => Carried::Gru(mixer.start()),
+            Self::Lstm(mixer) => Carried::Lstm(mixer.start()),
+            Self::Convolution(mixer) => Carried::Convolution(mixer.start()),
+        }
+    }
+
+    /// The layer's output for the next rows x `[n, C]` of a session, the first of which stands at `position`.
+    pub(super) fn step(
+        &self,
+        x: &[f32],
+        n: usize,
+        position: usize,
+        rope: &Rope,
+        carried: &mut Carried,
+    ) -> Vec<f32> {
+        match (self, carried) {
+            (Self::Attention(mixer), Carried::Attention(cache)) => mixer.step(x, n, position, rope, cache),
+            (Self::Gru(mixer), Carried::Gru(state)) => mixer.step(x, n, state),
+            (Self::Lstm(mixer), Carried::Lstm(memory)) => mixer.step(x, n, memory),
+            (Self::Convolution(mixer), Carried::Convolution(history)) => mixer.step(x, n, position, history),
+            _ => unreachable!("a session carries what its model's mixers start with"),
+        }
+    }
+
+    pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
+        match self {
+            Self::Attention(mixer) => mixer.visit(tensor),
+            Self::Gru(mixer) => mixer.0.visit(tensor),
+            Self::Lstm(mixer) => mixer.0.visit(tensor),
+            Self::Convolution(mixer) => mixer.visit(tensor),
+        }
+    }
+
+    pub(super) fn visit_mut<'a>(&'a mut self, tensor: NamedTensorMut<'_, 'a>) {
+        match self {
+            Self::Attention(mixer) => mixer.visit_mut(tensor),
+            Self::Gru(mixer) => mixer.0.visit_mut(tensor),
+            Self::Lstm(mixer) => mixer.0.visit_mut(tensor),
+            Self::Convolution(mixer) => mixer.visit_mut(tensor),
+        }
+    }
+}
