@@ -4,7 +4,7 @@ use clap::ValueEnum;
 /// One dial for the size of a neural model: it sets every shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
-    /// 64 channels, 2 blocks: tests, in seconds
+    /// 64 channels, 2 blocks (4 of convolutions): tests, in seconds
     Nano,
     /// 256 channels, 4 blocks: a first bot, in minutes
     Micro,
