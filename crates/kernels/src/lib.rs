@@ -4,12 +4,14 @@
 //! and compiled for each instruction set that [`Level`] names; none contracts a product and a sum into one rounding,
 //! so that every level gives the same bits.
 
+mod bf16;
 mod gates;
 mod level;
 mod matvec;
 mod product;
 mod vector;
 
+pub use bf16::{Bf16Unit, Keep, product_bf16};
 pub use gates::*;
 pub use level::Level;
 pub use matvec::matvec;

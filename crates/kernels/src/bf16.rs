@@ -1,0 +1,297 @@
+//! Matrix products of factors rounded to bfloat16, summed in f32.
+//!
+//! Both factors are packed into blocks of 32 rows (or columns) by 32 of the inner size, two *tiles* of 16 side by side,
+//! each 1 KiB as Intel's AMX takes it (Intel SDM vol. 1, ch. 18): a left tile is `[16 rows, 32]`, a right tile
+//! `[16 pairs, 16 columns, 2]`. AVX-512 `vdpbf16ps` reads the same tiles: a pair of the left one against 16 pairs of the
+//! right one. The inner size is cut into chunks of [`INNER`], added to the result one after another, so that a sum's
+//! order depends on the processor's unit and on nothing else.
+
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod pack;
+mod portable;
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+use rayon::prelude::*;
+
+use self::pack::{Factor, pack};
+use crate::{Level, Threads};
+
+/// Rows, columns and inner size of a block.
+const BLOCK: usize = 32;
+/// Values of a packed block.
+const BLOCK_VALUES: usize = BLOCK * BLOCK;
+/// The inner size multiplied at a time: a packed block row of a chunk fills two thirds of a first-level cache.
+const INNER: usize = 512;
+/// Rows of the left factor that a task packs at a time.
+const ROWS_PER_TASK: usize = 128;
+
+/// What multiplies pairs of bfloat16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bf16Unit {
+    /// Plain loops: correct everywhere, fast nowhere.
+    Portable,
+    /// `vdpbf16ps` of AVX-512.
+    Avx512,
+    /// Tiles of AMX.
+    Amx,
+}
+
+impl Bf16Unit {
+    /// The best unit of this processor, or a lower one named by the environment variable `NAMAN_BF16` (`portable`,
+    /// `avx512`); portable where `NAMAN_SIMD` forbids AVX-512.
+    pub fn current() -> Self {
+        static UNIT: OnceLock<Bf16Unit> = OnceLock::new();
+        *UNIT.get_or_init(|| {
+            let wanted = match std::env::var("NAMAN_BF16").as_deref() {
+                Ok("portable") => Self::Portable,
+                Ok("avx512") => Self::Avx512,
+                _ => Self::Amx,
+            };
+            wanted.min(Self::of_processor())
+        })
+    }
+
+    /// Whether products in bfloat16 are worth while on this processor.
+    pub fn is_fast(self) -> bool {
+        self != Self::Portable
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn of_processor() -> Self {
+        if Level::current() < Level::Avx512 || !is_x86_feature_detected!("avx512bf16") {
+            Self::Portable
+        } else if amx::is_available() {
+            Self::Amx
+        } else {
+            Self::Avx512
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn of_processor() -> Self {
+        let _ = Level::current();
+        Self::Portable
+    }
+}
+
+/// What becomes of the values that a result had before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// They are overwritten, and not read.
+    Nothing,
+    /// The product is added to them.
+    All,
+}
+
+thread_local! {
+    /// The left factor's packed rows of a task; the right factor's of a product on one thread.
+    static LEFT: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+    static RIGHT: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+}
+
+/// `c = a b` or `c += a b`, times `scale`, for `a` `[m, k]` and `b` `[k, n]` of any strides, rounded to bfloat16 (to the
+/// nearest, ties to even, after `scale`); sums in f32. `c` `[m, n]` has contiguous rows.
+///
+/// The same bits for any number of threads. Error of a sum of k products: at most 2^-8 of the sum of their magnitudes,
+/// beside that of adding in f32.
+///
+/// # Panics
+/// When the shapes do not agree, or a row of `c` is not contiguous.
+pub fn product_bf16(
+    a: ArrayView2<'_, f32>,
+    b: ArrayView2<'_, f32>,
+    scale: f32,
+    keep: Keep,
+    mut c: ArrayViewMut2<'_, f32>,
+    threads: Threads,
+) {
+    let ((m, k), n) = (a.dim(), b.dim().1);
+    assert_eq!(b.dim().0, k, "inner sizes agree");
+    assert_eq!(c.dim(), (m, n), "the result has the outer sizes");
+    assert!(n <= 1 || c.strides()[1] == 1, "rows of the result are contiguous");
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        if keep == Keep::Nothing {
+            c.fill(0.0);
+        }
+        return;
+    }
+    let unit = Bf16Unit::current();
+    let (column_blocks, inner_blocks) = (n.div_ceil(BLOCK), k.div_ceil(BLOCK));
+    let column_values = inner_blocks * BLOCK_VALUES;
+    // Taken, not borrowed: a thread that waits may run another product's task.
+    let mut right = RIGHT.take();
+    grow(&mut right, column_blocks * column_values);
+    let packed_right = &mut right[..column_blocks * column_values];
+    let pack_columns = |(block, to): (usize, &mut [u16])| {
+        let columns = block * BLOCK..n.min((block + 1) * BLOCK);
+        pack(b.slice(ndarray::s![.., columns]).reversed_axes(), 1.0, Factor::Right, to);
+    };
+    match threads {
+        Threads::One => packed_right.chunks_exact_mut(column_values).enumerate().for_each(pack_columns),
+        Threads::All => {
+            packed_right.par_chunks_exact_mut(column_values).enumerate().for_each(pack_columns);
+        }
+    }
+    let packed_right = &*packed_right;
+    let multiply = |(a, mut c): (ArrayView2<'_, f32>, ArrayViewMut2<'_, f32>)| {
+        let mut left = LEFT.take();
+        let _tiles = unit.begin();
+        for start in (0..k).step_by(INNER) {
+            let end = k.min(start + INNER);
+            let blocks = start / BLOCK..end.div_ceil(BLOCK);
+            let row_values = blocks.len() * BLOCK_VALUES;
+            let row_blocks = a.dim().0.div_ceil(BLOCK);
+            grow(&mut left, row_blocks * row_values);
+            let left = &mut left[..row_blocks * row_values];
+            pack(a.slice(ndarray::s![.., start..end]), scale, Factor::Left, left);
+            let adds = keep == Keep::All || start > 0;
+            for (row, left) in left.chunks_exact(row_values).enumerate() {
+                let mut c = c.slice_mut(ndarray::s![row * BLOCK.., ..]);
+                for (column, right) in packed_right.chunks_exact(column_values).enumerate() {
+                    let right = &right[blocks.start * BLOCK_VALUES..blocks.end * BLOCK_VALUES];
+                    unit.block(left, right, adds, column * BLOCK, &mut c);
+                }
+            }
+        }
+        LEFT.set(left);
+    };
+    match threads {
+        Threads::One => {
+            a.axis_chunks_iter(ndarray::Axis(0), ROWS_PER_TASK)
+                .zip(c.axis_chunks_iter_mut(ndarray::Axis(0), ROWS_PER_TASK))
+                .for_each(multiply);
+        }
+        Threads::All => {
+            let rows = rows_per_task(m);
+            a.axis_chunks_iter(ndarray::Axis(0), rows)
+                .into_par_iter()
+                .zip(c.axis_chunks_iter_mut(ndarray::Axis(0), rows))
+                .for_each(multiply);
+        }
+    }
+    RIGHT.set(right);
+}
+
+/// Whole blocks, few enough that every thread has several tasks.
+fn rows_per_task(m: usize) -> usize {
+    let share = m.div_ceil(4 * rayon::current_num_threads());
+    share.next_multiple_of(BLOCK).min(ROWS_PER_TASK)
+}
+
+/// Makes a buffer large enough; what it holds is overwritten.
+fn grow(buffer: &mut Vec<u16>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+}
+
+impl Bf16Unit {
+    /// Prepares the calling thread, until the guard is dropped.
+    fn begin(self) -> Option<Prepared> {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Amx {
+            return Some(amx::Tiles::configure());
+        }
+        None
+    }
+
+    /// `c = left right` or `c += left right` for one block row of the left factor and one of the right: the first 32
+    /// rows of `c` and its 32 columns from `column`, or what there is of them.
+    fn block(self, left: &[u16], right: &[u16], adds: bool, column: usize, c: &mut ArrayViewMut2<'_, f32>) {
+        assert_eq!(left.len(), right.len(), "both have the chunk's inner size");
+        let (rows, columns) = c.dim();
+        if rows >= BLOCK && columns >= column + BLOCK {
+            let stride = c.strides()[0] as usize;
+            self.whole_block(left, right, adds, &raw mut c[[0, column]], stride);
+        } else {
+            let mut buffer = [0.0_f32; BLOCK * BLOCK];
+            self.whole_block(left, right, false, buffer.as_mut_ptr(), BLOCK);
+            for (to, from) in c.rows_mut().into_iter().zip(buffer.chunks_exact(BLOCK)) {
+                for (to, &from) in to.into_iter().skip(column).zip(from) {
+                    *to = if adds { *to + from } else { from };
+                }
+            }
+        }
+    }
+
+    /// As [`Self::block`], for 32 rows of 32 values at `c`, `stride` values apart.
+    fn whole_block(self, left: &[u16], right: &[u16], adds: bool, c: *mut f32, stride: usize) {
+        match self {
+            // SAFETY: `c` is the start of 32 rows of 32 values that the caller holds mutably (a view of that size, or a
+            // buffer of its own); both factors hold the same number of whole blocks; `current` found the unit on this
+            // processor, and `begin` configured the thread's tiles.
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => unsafe { amx::block(left, right, adds, c, stride) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { avx512::block(left, right, adds, c, stride) },
+            // SAFETY: as above.
+            _ => unsafe { portable::block(left, right, adds, c, stride) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+type Prepared = amx::Tiles;
+#[cfg(not(target_arch = "x86_64"))]
+type Prepared = ();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    /// `[rows, columns]` of small whole numbers: exact in bfloat16, and their sums in f32.
+    fn matrix(rows: usize, columns: usize, seed: usize) -> Array2<f32> {
+        Array2::from_shape_fn((rows, columns), |(r, c)| ((r * 7 + c * 13 + seed * 5) % 11) as f32 - 5.0)
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(
+            m in 1..140usize, k in 1..140usize, n in 1..100usize, form in 0..4usize, adds: bool, one: bool
+        ) {
+            let (a, b) = (matrix(m, k, 1), matrix(k, n, 2));
+            let (at, bt) = (a.t().to_owned(), b.t().to_owned());
+            let mut wide = matrix(m, n + 3, 3);
+            let mut c = wide.slice_mut(ndarray::s![.., 1..=n]);
+            let expected = Array2::from_shape_fn((m, n), |(i, j)| {
+                let before = if adds { c[[i, j]] } else { 0.0 };
+                before + 0.5 * (0..k).map(|x| a[[i, x]] * b[[x, j]]).sum::<f32>()
+            });
+            let a = if form % 2 == 0 { a.view() } else { at.t() };
+            let b = if form < 2 { b.view() } else { bt.t() };
+            let keep = if adds { Keep::All } else { Keep::Nothing };
+            let threads = if one { Threads::One } else { Threads::All };
+            product_bf16(a, b, 0.5, keep, c.view_mut(), threads);
+            prop_assert_eq!(&c, &expected);
+            prop_assert_eq!(wide[[0, 0]], matrix(1, 1, 3)[[0, 0]], "only the view was written");
+        }
+    }
+
+    /// 2^-8 for rounding two factors, relative to the magnitudes of the terms.
+    #[test]
+    fn rounds_factors_and_nothing_else() {
+        let (m, k, n) = (70, 1100, 45);
+        let value = |r: usize, c: usize| ((r * 31 + c * 17) as f32 * 0.37).sin();
+        let a = Array2::from_shape_fn((m, k), |(r, c)| value(r, c));
+        let b = Array2::from_shape_fn((k, n), |(r, c)| value(c + 3, r));
+        let mut c = Array2::zeros((m, n));
+        product_bf16(a.view(), b.view(), 1.0, Keep::Nothing, c.view_mut(), Threads::All);
+        for ((i, j), &found) in c.indexed_iter() {
+            let terms = (0..k).map(|x| f64::from(a[[i, x]]) * f64::from(b[[x, j]]));
+            let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+            assert!((f64::from(found) - sum).abs() < size / 256.0, "{found} is not {sum}");
+        }
+    }
+}
