@@ -54,9 +54,17 @@ pub struct Arguments {
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub floor: f64,
 
-    /// Weight decay of the matrices, embeddings included; norms have none
+    /// Weight decay of the projections; biases and norms have none
     #[arg(long, value_name = "RATE", default_value_t = 0.1)]
     pub weight_decay: f64,
+
+    /// Weight decay of the embedding and the head [default: that of the projections]
+    #[arg(long, value_name = "RATE")]
+    pub embedding_decay: Option<f64>,
+
+    /// Publish a running mean of the weights with this decay a step, such as 0.999 [default: the weights themselves]
+    #[arg(long, value_name = "DECAY")]
+    pub average: Option<f64>,
 
     /// Decay of the gradient's running mean
     #[arg(long, value_name = "RATE", default_value_t = 0.9)]

@@ -1,7 +1,8 @@
 //! Checkpoints: `checkpoint/` in the unfinished output directory.
 //!
 //! `state.json`, `model.safetensors` (the weights), `first.safetensors` and `second.safetensors` (the optimizer's
-//! moments), and `best.safetensors` (the weights of the lowest validation loss). A checkpoint is written beside the
+//! moments), `average.safetensors` (the running mean of the weights, where there is one), and `best.safetensors` (the
+//! weights, or their mean, of the lowest validation loss). A checkpoint is written beside the
 //! old one and takes its place by rename, so that a kill at any moment leaves one that is whole.
 
 use std::io;
@@ -20,6 +21,7 @@ const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const FIRST: &str = "first.safetensors";
 const SECOND: &str = "second.safetensors";
+const AVERAGE: &str = "average.safetensors";
 const BEST: &str = "best.safetensors";
 
 /// `state.json`.
@@ -89,7 +91,8 @@ impl Store {
     pub(crate) fn load<P: Params>(&self, weights: &mut P, moments: &mut Moments<P>) -> Result<()> {
         read(&self.current.join(WEIGHTS), weights)?;
         read(&self.current.join(FIRST), &mut moments.first)?;
-        read(&self.current.join(SECOND), &mut moments.second)
+        read(&self.current.join(SECOND), &mut moments.second)?;
+        moments.average.as_mut().map_or(Ok(()), |average| read(&self.current.join(AVERAGE), average))
     }
 
     /// Reads the weights of the lowest validation loss.
@@ -122,9 +125,14 @@ impl Store {
         write(&self.new.join(WEIGHTS), weights)?;
         write(&self.new.join(FIRST), &moments.first)?;
         write(&self.new.join(SECOND), &moments.second)?;
+        let mut published = WEIGHTS;
+        if let Some(average) = &moments.average {
+            write(&self.new.join(AVERAGE), average)?;
+            published = AVERAGE;
+        }
         if let Some(best) = state.best {
             let from =
-                if best.steps == state.steps { self.new.join(WEIGHTS) } else { self.current.join(BEST) };
+                if best.steps == state.steps { self.new.join(published) } else { self.current.join(BEST) };
             link(&from, &self.new.join(BEST))?;
         }
         json::write(&self.new.join(STATE), state)?;
@@ -216,7 +224,8 @@ mod tests {
         fn save(&self, steps: u64, best: u64) {
             let best = Some(Best { steps: best, loss_nats_per_token: 0.1 + best as f64 });
             let state = State { identity: Identity::sample(), steps, tokens: 7 * steps, seconds: 0.3, best };
-            let moments = Moments { first: toy(steps as f32 + 0.25), second: toy(steps as f32 + 0.5) };
+            let moments =
+                Moments { first: toy(steps as f32 + 0.25), second: toy(steps as f32 + 0.5), average: None };
             self.open().save(&state, &toy(steps as f32), &moments).unwrap();
         }
 
@@ -225,7 +234,8 @@ mod tests {
             let store = self.open();
             let state = store.state().unwrap().unwrap();
             assert_eq!((state.steps, state.best.unwrap().steps), (steps, best));
-            let (mut weights, mut moments) = (toy(0.0), Moments { first: toy(0.0), second: toy(0.0) });
+            let (mut weights, mut moments) =
+                (toy(0.0), Moments { first: toy(0.0), second: toy(0.0), average: None });
             store.load(&mut weights, &mut moments).unwrap();
             let expected = steps as f32;
             assert_eq!(
@@ -256,6 +266,21 @@ mod tests {
         bench.check(2, 1);
         bench.save(3, 3);
         bench.check(3, 3);
+    }
+
+    #[test]
+    fn the_best_is_the_average_where_there_is_one() {
+        let bench = Bench::new();
+        let best = Some(Best { steps: 3, loss_nats_per_token: 0.1 });
+        let state = State { identity: Identity::sample(), steps: 3, tokens: 1, seconds: 0.3, best };
+        let moments = Moments { first: toy(1.0), second: toy(2.0), average: Some(toy(3.0)) };
+        bench.open().save(&state, &toy(4.0), &moments).unwrap();
+        let mut read = Moments { first: toy(0.0), second: toy(0.0), average: Some(toy(0.0)) };
+        let mut weights = toy(0.0);
+        bench.open().load(&mut weights, &mut read).unwrap();
+        assert_eq!((&weights, read.average), (&toy(4.0), Some(toy(3.0))));
+        bench.open().load_best(&mut weights).unwrap();
+        assert_eq!(weights, toy(3.0));
     }
 
     #[test]
@@ -299,7 +324,7 @@ mod tests {
         let path = bench.partial().join("checkpoint").join(SECOND);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
-        let mut moments = Moments { first: toy(0.0), second: toy(0.0) };
+        let mut moments = Moments { first: toy(0.0), second: toy(0.0), average: None };
         let error = bench.open().load(&mut toy(0.0), &mut moments).unwrap_err().to_string();
         assert!(error.contains(SECOND), "{error}");
     }
@@ -319,7 +344,7 @@ mod tests {
             seconds: 0.0,
             best: Some(Best { steps: 1, loss_nats_per_token: 0.0 }),
         };
-        let moments = Moments { first: toy(0.0), second: toy(0.0) };
+        let moments = Moments { first: toy(0.0), second: toy(0.0), average: None };
         let error = bench.open().save(&state, &toy(2.0), &moments).unwrap_err().to_string();
         assert!(error.contains(BEST), "{error}");
         fs::write(&best, bytes).unwrap();

@@ -75,7 +75,11 @@ pub(crate) fn fit(
             )
         );
     }
-    let mut moments = Moments { first: weights.zeros_like(), second: weights.zeros_like() };
+    let mut moments = Moments {
+        first: weights.zeros_like(),
+        second: weights.zeros_like(),
+        average: settings.optimizer.average.map(|_| weights.clone()),
+    };
     if let Some(state) = &earlier {
         store.load(&mut weights, &mut moments)?;
         let steps = state.steps;
@@ -247,7 +251,7 @@ impl Run<'_> {
         let Some(validation) = &self.validation else { return Ok(()) };
         let mut loss = Loss::default();
         for batch in &validation.batches {
-            let part = self.weights.loss(batch, &mut self.tape);
+            let part = published(&self.weights, &self.moments).loss(batch, &mut self.tape);
             loss.nats += part.nats;
             loss.targets += part.targets;
         }
@@ -271,7 +275,7 @@ impl Run<'_> {
             loss_nats_per_token: mean,
             bits_per_byte: validation.set.bits_per_byte(loss),
             best,
-            answers: self.interview.answers(&self.weights),
+            answers: self.interview.answers(published(&self.weights, &self.moments)),
         };
         self.state.seconds = self.seconds();
         self.progress.say(summary(&row));
@@ -280,8 +284,16 @@ impl Run<'_> {
     }
 }
 
+/// The weights that validation looks at and that become the result: their running mean where there is one.
+fn published<'a>(weights: &'a Decoder, moments: &'a Moments<Decoder>) -> &'a Decoder {
+    moments.average.as_ref().unwrap_or(weights)
+}
+
 /// Writes the model and gives the output its name. A kill on the way loses nothing: the checkpoint is there until then.
 fn publish(mut run: Run<'_>, store: Store, inputs: &Inputs, out: OutDir) -> anyhow::Result<()> {
+    if let Some(average) = run.moments.average.take() {
+        run.weights = average;
+    }
     if let (Publish::Best, Some(best)) = (run.settings.publish, run.state.best) {
         if best.steps != run.state.steps {
             store.load_best(&mut run.weights)?;

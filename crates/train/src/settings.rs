@@ -51,6 +51,7 @@ impl Settings {
         let positive = |name, value| within(name, value, f64::MIN_POSITIVE, f64::MAX, "above 0");
         let share = |name, value| within(name, value, 0.0, 1.0, "from 0 to 1");
         let below_one = |name, value| within(name, value, 0.0, 1.0 - f64::EPSILON, "from 0 to below 1");
+        let decay = |name, value| within(name, value, 0.0, f64::MAX, "0 or above");
         let rate = arguments.learning_rate.unwrap_or_else(|| default_rate(channels));
         within("--checkpoint-every", arguments.checkpoint_every, 0.0, f64::MAX, "0 or above")?;
         within("--batch-tokens", arguments.batch_tokens as f64, 1.0, f64::from(1 << 24), "from 1 to 2^24")?;
@@ -67,7 +68,12 @@ impl Settings {
                 beta1: below_one("--beta1", arguments.beta1)?,
                 beta2: below_one("--beta2", arguments.beta2)?,
                 epsilon: positive("--epsilon", arguments.epsilon)?,
-                weight_decay: within("--weight-decay", arguments.weight_decay, 0.0, f64::MAX, "0 or above")?,
+                weight_decay: decay("--weight-decay", arguments.weight_decay)?,
+                embedding_decay: decay(
+                    "--embedding-decay",
+                    arguments.embedding_decay.unwrap_or(arguments.weight_decay),
+                )?,
+                average: arguments.average.map(|decay| below_one("--average", decay)).transpose()?,
             },
             clip: positive("--clip", arguments.clip)?,
             seed: arguments.seed,
@@ -175,6 +181,8 @@ mod tests {
             "--steps 1 --warmup 1.5",
             "--steps 1 --learning-rate nan",
             "--steps 1 --beta2 1",
+            "--steps 1 --embedding-decay -1",
+            "--steps 1 --average 1",
             "--steps 1 --clip 0",
             "--steps 1 --valid-every 1.5",
             "--steps 1 --batch-tokens 0",
