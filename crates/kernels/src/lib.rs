@@ -8,12 +8,14 @@ mod bf16;
 mod gates;
 mod level;
 mod matvec;
+mod precision;
 mod product;
 mod vector;
 
-pub use bf16::{Bf16Unit, Keep, product_bf16};
+pub use bf16::{Bf16Unit, product_bf16};
 pub use gates::*;
 pub use level::Level;
 pub use matvec::matvec;
+pub use precision::Precision;
 pub use product::{Threads, product};
 pub use vector::*;

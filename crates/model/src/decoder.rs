@@ -21,6 +21,7 @@ use std::path::Path;
 use artifact::config::{DecoderConfig, MixerKind, ModelConfig, Qwen3Config};
 use artifact::weights::{self, Tensor, Weights};
 use artifact::{Error, Result};
+use kernels::Precision;
 use ndarray::Axis;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -251,11 +252,18 @@ impl Decoder {
         }
     }
 
+    /// Rounds the factors of the products that [`Self::loss`] and [`Self::gradient`] make. Weights stay f32.
+    pub fn set_precision(&mut self, precision: Precision) {
+        let blocks = self.blocks.iter_mut().flat_map(Block::projections);
+        for linear in blocks.chain([&mut self.embedding]).chain(&mut self.untied_head) {
+            linear.precision = precision;
+        }
+    }
+
     /// The loss over a batch.
     pub fn loss(&self, batch: &Batch, tape: &mut Tape) -> Loss {
         self.forward(batch, tape);
-        let head = self.head().weight.view();
-        let nats = cross_entropy(tape.hidden.view(), head, &tape.targets, None, &mut tape.cross_entropy);
+        let nats = cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
         total(&nats)
     }
 
@@ -287,8 +295,7 @@ impl Decoder {
         let (m, width) = (tape.targets.len(), self.shape.hidden_size);
         let dhead = gradient.untied_head.as_mut().unwrap_or(&mut gradient.embedding);
         let to = HeadGradient { scale, hidden: tape.dhidden.reset(m, width), head: dhead.weight.view_mut() };
-        let head = self.head().weight.view();
-        let nats = cross_entropy(tape.hidden.view(), head, &tape.targets, Some(to), &mut tape.cross_entropy);
+        let nats = cross_entropy(tape.hidden.view(), self.head(), &tape.targets, Some(to), &mut tape.cross_entropy);
         tape.dlast.reset_to_zero(m, width);
         self.norm.backward(
             tape.dhidden.values(),
@@ -398,8 +405,7 @@ impl LanguageModel for Decoder {
         batch.push(tokens, &vec![1; tokens.len()]);
         let mut tape = Tape::default();
         self.forward(&batch, &mut tape);
-        let head = self.head().weight.view();
-        let nats = cross_entropy(tape.hidden.view(), head, &tape.targets, None, &mut tape.cross_entropy);
+        let nats = cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
         nats.into_iter().map(|nats| -nats).collect()
     }
 

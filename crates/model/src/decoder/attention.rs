@@ -117,8 +117,12 @@ impl Attention {
         }
     }
 
+    pub(super) fn projections(&mut self) -> [&mut Linear; 2] {
+        [&mut self.qkv, &mut self.output]
+    }
+
     /// The rows of the fused projection as three weights: `(part's name, first row, end row)`.
-    fn projections(&self) -> [(&'static str, usize, usize); 3] {
+    fn parts(&self) -> [(&'static str, usize, usize); 3] {
         let (queries, rotated) = (self.heads.queries * self.heads.width, self.heads.rotated());
         [
             ("self_attn.q_proj.weight", 0, queries),
@@ -302,7 +306,7 @@ impl Attention {
 impl Attention {
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
         let (c, mixed) = self.output.weight.dim();
-        for (name, start, end) in self.projections() {
+        for (name, start, end) in self.parts() {
             tensor(name, &[end - start, c], &self.qkv.values()[start * c..end * c]);
         }
         tensor("self_attn.q_norm.weight", &[self.heads.width], &self.query_norm.weight);
@@ -312,7 +316,7 @@ impl Attention {
 
     pub(super) fn visit_mut<'a>(&'a mut self, tensor: NamedTensorMut<'_, 'a>) {
         let (c, mixed) = self.output.weight.dim();
-        let projections = self.projections();
+        let projections = self.parts();
         let mut rest = self.qkv.values_mut();
         for (name, start, end) in projections {
             let (rows, below) = rest.split_at_mut((end - start) * c);

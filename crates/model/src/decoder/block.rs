@@ -3,6 +3,7 @@
 use artifact::config::{DecoderConfig, MixerKind};
 
 use super::feed_forward::{FeedForward, FeedForwardTape};
+use super::linear::Linear;
 use super::mixer::{Carried, Mixer, MixerScratch, MixerTape};
 use super::norm::RmsNorm;
 use super::rope::Rope;
@@ -64,6 +65,13 @@ impl Block {
             feed_forward_norm: self.feed_forward_norm.zeros_like(),
             feed_forward: self.feed_forward.zeros_like(),
         }
+    }
+
+    /// Every matrix.
+    pub(super) fn projections(&mut self) -> Vec<&mut Linear> {
+        let mut all = self.mixer.projections();
+        all.extend(self.feed_forward.projections());
+        all
     }
 
     /// x `[N, C]` becomes y.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use artifact::config::DecoderConfig;
-use kernels::{Threads, glu, glu_backward, product};
+use kernels::{Threads, glu, glu_backward};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
@@ -79,6 +79,10 @@ impl Convolution {
         }
     }
 
+    pub(super) fn projections(&mut self) -> [&mut Linear; 2] {
+        [&mut self.conv, &mut self.output]
+    }
+
     /// P
     fn width(&self) -> usize {
         self.output.weight.dim().1
@@ -105,7 +109,8 @@ impl Convolution {
         tape.pairs.reset(n, 2 * p);
         fill_rows(tape.pairs.values_mut(), &self.bias);
         let weight = scratch.weight.view();
-        product(scratch.taps.view(), weight.t(), 1.0, 1.0, tape.pairs.view_mut(), Threads::All);
+        let (precision, pairs) = (self.conv.precision, tape.pairs.view_mut());
+        precision.product(scratch.taps.view(), weight.t(), 1.0, 1.0, pairs, Threads::All);
         tape.mixed.reset(n, p);
         tape.pairs
             .values()
@@ -140,11 +145,11 @@ impl Convolution {
         // Forward was pairs = taps Wt + bias, so dW += dpairst taps, dtaps = dpairs W.
         self.gather(x, batch, &mut scratch.taps);
         let dweight = scratch.weight.reset(2 * p, self.taps * c);
-        product(dpairs.t(), scratch.taps.view(), 1.0, 0.0, dweight, Threads::All);
+        self.conv.precision.product(dpairs.t(), scratch.taps.view(), 1.0, 0.0, dweight, Threads::All);
         gradient.add_ordered_by_taps(&scratch.weight);
         self.order_by_taps(&mut scratch.weight);
         let dtaps = scratch.taps.view_mut();
-        product(dpairs, scratch.weight.view(), 1.0, 0.0, dtaps, Threads::All);
+        self.conv.precision.product(dpairs, scratch.weight.view(), 1.0, 0.0, dtaps, Threads::All);
         dx.reset_to_zero(n, c);
         self.scatter(scratch.taps.values(), batch, c, dx);
     }

@@ -1,7 +1,8 @@
-use kernels::{Threads, product, softmax};
+use kernels::{Threads, softmax};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
+use super::linear::Linear;
 use super::rows::Rows;
 
 /// Rows of logits held at once: no `[N, V]` array ever is.
@@ -30,18 +31,19 @@ pub(super) struct HeadGradient<'a> {
 /// dhidden = dz head, dhead += dzt hidden.
 pub(super) fn cross_entropy(
     hidden: ArrayView2<'_, f32>,
-    head: ArrayView2<'_, f32>,
+    head: &Linear,
     targets: &[u32],
     mut gradient: Option<HeadGradient<'_>>,
     scratch: &mut CrossEntropyScratch,
 ) -> Vec<f32> {
+    let (head, precision) = (head.weight.view(), head.precision);
     let vocabulary = head.dim().0;
     let mut nats = vec![0.0; targets.len()];
     for start in (0..targets.len()).step_by(BLOCK) {
         let rows = start..targets.len().min(start + BLOCK);
         let hidden = hidden.slice(ndarray::s![rows.clone(), ..]);
         let logits = scratch.logits.reset(rows.len(), vocabulary);
-        product(hidden, head.t(), 1.0, 0.0, logits, Threads::All);
+        precision.product(hidden, head.t(), 1.0, 0.0, logits, Threads::All);
         let scale = gradient.as_ref().map(|gradient| gradient.scale);
         scratch
             .logits
@@ -62,8 +64,8 @@ pub(super) fn cross_entropy(
         if let Some(gradient) = &mut gradient {
             let dlogits = scratch.logits.view();
             let dhidden = gradient.hidden.slice_mut(ndarray::s![rows, ..]);
-            product(dlogits, head, 1.0, 0.0, dhidden, Threads::All);
-            product(dlogits.t(), hidden, 1.0, 1.0, gradient.head.view_mut(), Threads::All);
+            precision.product(dlogits, head, 1.0, 0.0, dhidden, Threads::All);
+            precision.product(dlogits.t(), hidden, 1.0, 1.0, gradient.head.view_mut(), Threads::All);
         }
     }
     nats

@@ -37,6 +37,10 @@ impl FeedForward {
         Self { gate_up: self.gate_up.zeros_like(), down: self.down.zeros_like() }
     }
 
+    pub(super) fn projections(&mut self) -> [&mut Linear; 2] {
+        [&mut self.gate_up, &mut self.down]
+    }
+
     fn width(&self) -> usize {
         self.down.weight.dim().1
     }

@@ -1,4 +1,4 @@
-use kernels::{Threads, matvec, product};
+use kernels::{Precision, Threads, matvec, product};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::rows::{matrix, matrix_mut};
@@ -8,20 +8,22 @@ use super::rows::{matrix, matrix_mut};
 pub(super) struct Linear {
     /// `[outputs, inputs]`
     pub(super) weight: Array2<f32>,
+    /// Of the products that training makes.
+    pub(super) precision: Precision,
 }
 
 impl Linear {
     pub(super) fn zeros(outputs: usize, inputs: usize) -> Self {
-        Self { weight: Array2::zeros((outputs, inputs)) }
+        Self { weight: Array2::zeros((outputs, inputs)), precision: Precision::default() }
     }
 
     pub(super) fn zeros_like(&self) -> Self {
-        Self { weight: Array2::zeros(self.weight.dim()) }
+        Self { weight: Array2::zeros(self.weight.dim()), precision: self.precision }
     }
 
     /// y = keep y + x Wt, for x `[N, inputs]` and y `[N, outputs]`.
     pub(super) fn forward(&self, x: ArrayView2<'_, f32>, keep: f32, y: ArrayViewMut2<'_, f32>) {
-        product(x, self.weight.t(), 1.0, keep, y, Threads::All);
+        self.precision.product(x, self.weight.t(), 1.0, keep, y, Threads::All);
     }
 
     /// Forward was y = x Wt, so dx = keep dx + dy W, and dW += dyt x.
@@ -33,8 +35,8 @@ impl Linear {
         dx: ArrayViewMut2<'_, f32>,
         gradient: &mut Self,
     ) {
-        product(dy, self.weight.view(), 1.0, keep, dx, Threads::All);
-        product(dy.t(), x, 1.0, 1.0, gradient.weight.view_mut(), Threads::All);
+        self.precision.product(dy, self.weight.view(), 1.0, keep, dx, Threads::All);
+        self.precision.product(dy.t(), x, 1.0, 1.0, gradient.weight.view_mut(), Threads::All);
     }
 
     /// x Wt for the few rows x `[n, inputs]` of a session, on the calling thread: many sessions run side by side.

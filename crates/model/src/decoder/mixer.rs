@@ -6,6 +6,7 @@ use ndarray::ArrayView2;
 use super::attention::{Attention, AttentionScratch, AttentionTape, Cache};
 use super::convolution::{Convolution, ConvolutionScratch, ConvolutionTape, History};
 use super::gru::Gru;
+use super::linear::Linear;
 use super::lstm::{Lstm, Memory};
 use super::recurrent::{RecurrentScratch, RecurrentTape};
 use super::rope::Rope;
@@ -68,6 +69,15 @@ impl Mixer {
             Self::Gru(mixer) => Self::Gru(mixer.zeros_like()),
             Self::Lstm(mixer) => Self::Lstm(mixer.zeros_like()),
             Self::Convolution(mixer) => Self::Convolution(mixer.zeros_like()),
+        }
+    }
+
+    /// Every matrix.
+    pub(super) fn projections(&mut self) -> Vec<&mut Linear> {
+        match self {
+            Self::Attention(mixer) => mixer.projections().into(),
+            Self::Gru(Gru(mixer)) | Self::Lstm(Lstm(mixer)) => mixer.projections().into(),
+            Self::Convolution(mixer) => mixer.projections().into(),
         }
     }
 

@@ -1,10 +1,11 @@
 //! What GRU and LSTM share: projections of input, state and output, and the order in which rows are taken.
 //!
 //! Products with the input and the output wait for nothing and run over all rows at once; the product with the state
-//! runs once a step, over all segments side by side.
+//! runs once a step, over all segments side by side, and always in f32: so few rows do not repay the rounding of the
+//! weight.
 
 use artifact::config::DecoderConfig;
-use kernels::{Threads, product};
+use kernels::Threads;
 use ndarray::ArrayView2;
 
 use super::linear::Linear;
@@ -86,6 +87,10 @@ impl Recurrent {
         }
     }
 
+    pub(super) fn projections(&mut self) -> [&mut Linear; 3] {
+        [&mut self.input, &mut self.hidden, &mut self.output]
+    }
+
     /// P
     pub(super) fn width(&self) -> usize {
         self.output.weight.dim().1
@@ -159,7 +164,7 @@ impl Recurrent {
 
         let first = time.steps.widest();
         copy_previous(time.steps, tape.states.values(), p, &mut scratch.previous);
-        product(
+        self.hidden.precision.product(
             matrix(&dhidden[first * gates..], gates).t(),
             scratch.previous.view(),
             1.0,
