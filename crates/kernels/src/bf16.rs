@@ -16,7 +16,7 @@ mod portable;
 use std::cell::RefCell;
 use std::sync::OnceLock;
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use self::pack::{Factor, pack};
@@ -86,8 +86,9 @@ impl Bf16Unit {
 }
 
 thread_local! {
-    /// The left factor's packed rows of a task; the right factor's of a product on one thread.
+    /// The left factor's packed rows of a task.
     static LEFT: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+    /// The right factor of a product.
     static RIGHT: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -107,81 +108,94 @@ pub fn product_bf16(
     mut c: ArrayViewMut2<'_, f32>,
     threads: Threads,
 ) {
-    let ((m, k), n) = (a.dim(), b.dim().1);
-    assert_eq!(b.dim().0, k, "inner sizes agree");
-    assert_eq!(c.dim(), (m, n), "the result has the outer sizes");
-    assert!(n <= 1 || c.strides()[1] == 1, "rows of the result are contiguous");
-    assert!(keep == 0.0 || keep == 1.0, "the result is overwritten or added to");
-    if m == 0 || n == 0 {
-        return;
-    }
-    if k == 0 {
-        if keep == 0.0 {
-            c.fill(0.0);
-        }
-        return;
-    }
-    let unit = Bf16Unit::current();
-    let (column_blocks, inner_blocks) = (n.div_ceil(BLOCK), k.div_ceil(BLOCK));
-    let column_values = inner_blocks * BLOCK_VALUES;
     // Taken, not borrowed: a thread that waits may run another product's task.
-    let mut right = RIGHT.take();
-    grow(&mut right, column_blocks * column_values);
-    let packed_right = &mut right[..column_blocks * column_values];
-    let pack_columns = |(block, to): (usize, &mut [u16])| {
-        let columns = block * BLOCK..n.min((block + 1) * BLOCK);
-        pack(b.slice(ndarray::s![.., columns]).reversed_axes(), 1.0, Factor::Right, to);
-    };
+    let mut buffer = RIGHT.take();
+    let b = PackedRight::pack(b, &mut buffer, threads);
+    assert_eq!(c.dim().0, a.dim().0, "the result has the left factor's rows");
     match threads {
-        Threads::One => packed_right.chunks_exact_mut(column_values).enumerate().for_each(pack_columns),
+        Threads::One => b.product(a, scale, keep, c),
         Threads::All => {
-            packed_right.par_chunks_exact_mut(column_values).enumerate().for_each(pack_columns);
-        }
-    }
-    let packed_right = &*packed_right;
-    let multiply = |(a, mut c): (ArrayView2<'_, f32>, ArrayViewMut2<'_, f32>)| {
-        let mut left = LEFT.take();
-        let _tiles = unit.begin();
-        for start in (0..k).step_by(INNER) {
-            let end = k.min(start + INNER);
-            let blocks = start / BLOCK..end.div_ceil(BLOCK);
-            let row_values = blocks.len() * BLOCK_VALUES;
-            let row_blocks = a.dim().0.div_ceil(BLOCK);
-            grow(&mut left, row_blocks * row_values);
-            let left = &mut left[..row_blocks * row_values];
-            pack(a.slice(ndarray::s![.., start..end]), scale, Factor::Left, left);
-            let adds = keep == 1.0 || start > 0;
-            for (row, left) in left.chunks_exact(row_values).enumerate() {
-                let mut c = c.slice_mut(ndarray::s![row * BLOCK.., ..]);
-                for (column, right) in packed_right.chunks_exact(column_values).enumerate() {
-                    let right = &right[blocks.start * BLOCK_VALUES..blocks.end * BLOCK_VALUES];
-                    unit.block(left, right, adds, column * BLOCK, &mut c);
-                }
-            }
-        }
-        LEFT.set(left);
-    };
-    match threads {
-        Threads::One => {
-            a.axis_chunks_iter(ndarray::Axis(0), ROWS_PER_TASK)
-                .zip(c.axis_chunks_iter_mut(ndarray::Axis(0), ROWS_PER_TASK))
-                .for_each(multiply);
-        }
-        Threads::All => {
-            let rows = rows_per_task(m);
-            a.axis_chunks_iter(ndarray::Axis(0), rows)
+            let rows = rows_per_task(a.dim().0);
+            a.axis_chunks_iter(Axis(0), rows)
                 .into_par_iter()
-                .zip(c.axis_chunks_iter_mut(ndarray::Axis(0), rows))
-                .for_each(multiply);
+                .zip(c.axis_chunks_iter_mut(Axis(0), rows))
+                .for_each(|(a, c)| b.product(a, scale, keep, c));
         }
     }
-    RIGHT.set(right);
+    RIGHT.set(buffer);
 }
 
 /// Whole blocks, few enough that every thread has several tasks.
 fn rows_per_task(m: usize) -> usize {
     let share = m.div_ceil(4 * rayon::current_num_threads());
-    share.next_multiple_of(BLOCK).min(ROWS_PER_TASK)
+    share.next_multiple_of(BLOCK).clamp(BLOCK, ROWS_PER_TASK)
+}
+
+/// A right factor `[k, n]` in blocks, for products with the rows of many left factors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackedRight<'a> {
+    blocks: &'a [u16],
+    k: usize,
+    n: usize,
+}
+
+impl<'a> PackedRight<'a> {
+    /// Rounds and packs `b` into a buffer, which grows where it must.
+    pub(crate) fn pack(b: ArrayView2<'_, f32>, buffer: &'a mut Vec<u16>, threads: Threads) -> Self {
+        let (k, n) = b.dim();
+        let column_values = k.div_ceil(BLOCK) * BLOCK_VALUES;
+        let blocks = grown(buffer, n.div_ceil(BLOCK) * column_values);
+        let pack_columns = |(block, to): (usize, &mut [u16])| {
+            let columns = block * BLOCK..n.min((block + 1) * BLOCK);
+            pack(b.slice(s![.., columns]).reversed_axes(), 1.0, Factor::Right, to);
+        };
+        // Of an empty factor there is nothing to pack.
+        let column_values = column_values.max(1);
+        match threads {
+            Threads::One => blocks.chunks_exact_mut(column_values).enumerate().for_each(pack_columns),
+            Threads::All => blocks.par_chunks_exact_mut(column_values).enumerate().for_each(pack_columns),
+        }
+        Self { blocks, k, n }
+    }
+
+    /// As [`product_bf16`], on the calling thread.
+    pub(crate) fn product(
+        self,
+        a: ArrayView2<'_, f32>,
+        scale: f32,
+        keep: f32,
+        mut c: ArrayViewMut2<'_, f32>,
+    ) {
+        let Self { blocks: right, k, n } = self;
+        assert_eq!(a.dim().1, k, "inner sizes agree");
+        assert_eq!(c.dim(), (a.dim().0, n), "the result has the outer sizes");
+        assert!(n <= 1 || c.strides()[1] == 1, "rows of the result are contiguous");
+        assert!(keep == 0.0 || keep == 1.0, "the result is overwritten or added to");
+        if k == 0 && keep == 0.0 {
+            c.fill(0.0);
+        }
+        let unit = Bf16Unit::current();
+        let mut buffer = LEFT.take();
+        let _tiles = unit.begin();
+        let chunks =
+            a.axis_chunks_iter(Axis(0), ROWS_PER_TASK).zip(c.axis_chunks_iter_mut(Axis(0), ROWS_PER_TASK));
+        for (a, mut c) in chunks {
+            for start in (0..k).step_by(INNER) {
+                let end = k.min(start + INNER);
+                let inner = start * BLOCK..end.next_multiple_of(BLOCK) * BLOCK;
+                let left = grown(&mut buffer, a.dim().0.div_ceil(BLOCK) * inner.len());
+                pack(a.slice(s![.., start..end]), scale, Factor::Left, left);
+                for (row, left) in left.chunks_exact(inner.len()).enumerate() {
+                    let mut c = c.slice_mut(s![row * BLOCK.., ..]);
+                    for (column, right) in right.chunks_exact(k.next_multiple_of(BLOCK) * BLOCK).enumerate() {
+                        let right = &right[inner.clone()];
+                        unit.block(left, right, keep == 1.0 || start > 0, column * BLOCK, &mut c);
+                    }
+                }
+            }
+        }
+        LEFT.set(buffer);
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -195,11 +209,12 @@ fn is_of_amd() -> bool {
     false
 }
 
-/// Makes a buffer large enough; what it holds is overwritten.
-fn grow(buffer: &mut Vec<u16>, length: usize) {
+/// The first values of a buffer that is made large enough; what they are is overwritten.
+fn grown(buffer: &mut Vec<u16>, length: usize) -> &mut [u16] {
     if buffer.len() < length {
         buffer.resize(length, 0);
     }
+    &mut buffer[..length]
 }
 
 impl Bf16Unit {

@@ -16,6 +16,6 @@ pub use bf16::{Bf16Unit, product_bf16};
 pub use gates::*;
 pub use level::Level;
 pub use matvec::matvec;
-pub use precision::Precision;
+pub use precision::{Precision, Prepared};
 pub use product::{Threads, product};
 pub use vector::*;

@@ -1,5 +1,6 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::bf16::PackedRight;
 use crate::{Bf16Unit, Threads, product, product_bf16};
 
 /// What the factors of a product are rounded to. Sums are always f32.
@@ -34,6 +35,61 @@ impl Precision {
         match self {
             Self::F32 => product(a, b, scale, keep, c, threads),
             Self::Bf16 => product_bf16(a, b, scale, keep, c, threads),
+        }
+    }
+
+    /// Prepares `b` `[k, n]` for products with the rows of many left factors, in parallel; `buffer` holds what is packed.
+    pub fn prepare<'a>(self, b: ArrayView2<'a, f32>, buffer: &'a mut Vec<u16>) -> Prepared<'a> {
+        Prepared(match self {
+            Self::F32 => Right::F32(b),
+            Self::Bf16 => Right::Bf16(PackedRight::pack(b, buffer, Threads::All)),
+        })
+    }
+}
+
+/// The right factor of products that several threads make, each of rows of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Prepared<'a>(Right<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Right<'a> {
+    F32(ArrayView2<'a, f32>),
+    Bf16(PackedRight<'a>),
+}
+
+impl Prepared<'_> {
+    /// `c = keep * c + a b` on the calling thread, for `a` `[m, k]` and `c` `[m, n]`; the same bits as
+    /// [`Precision::product`] with any number of threads.
+    ///
+    /// # Panics
+    /// As that does.
+    pub fn product(&self, a: ArrayView2<'_, f32>, keep: f32, c: ArrayViewMut2<'_, f32>) {
+        match self.0 {
+            Right::F32(b) => product(a, b, 1.0, keep, c, Threads::One),
+            Right::Bf16(b) => b.product(a, 1.0, keep, c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, s};
+
+    #[test]
+    fn rows_apart_give_the_bits_of_rows_together() {
+        let value = |r: usize, c: usize| ((r * 31 + c * 17) as f32 * 0.37).sin();
+        let a = Array2::from_shape_fn((150, 70), |(r, c)| value(r, c));
+        let b = Array2::from_shape_fn((45, 70), |(r, c)| value(c + 3, r));
+        for precision in [Precision::F32, Precision::Bf16] {
+            let (mut whole, mut parts) = (Array2::zeros((150, 45)), Array2::zeros((150, 45)));
+            precision.product(a.view(), b.t(), 1.0, 0.0, whole.view_mut(), Threads::All);
+            let mut buffer = Vec::new();
+            let b = precision.prepare(b.t(), &mut buffer);
+            for rows in [0..33, 33..64, 64..150] {
+                b.product(a.slice(s![rows.clone(), ..]), 0.0, parts.slice_mut(s![rows, ..]));
+            }
+            assert_eq!(whole, parts, "{precision:?}");
         }
     }
 }

@@ -263,7 +263,8 @@ impl Decoder {
     /// The loss over a batch.
     pub fn loss(&self, batch: &Batch, tape: &mut Tape) -> Loss {
         self.forward(batch, tape);
-        let nats = cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
+        let nats =
+            cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
         total(&nats)
     }
 
@@ -295,7 +296,8 @@ impl Decoder {
         let (m, width) = (tape.targets.len(), self.shape.hidden_size);
         let dhead = gradient.untied_head.as_mut().unwrap_or(&mut gradient.embedding);
         let to = HeadGradient { scale, hidden: tape.dhidden.reset(m, width), head: dhead.weight.view_mut() };
-        let nats = cross_entropy(tape.hidden.view(), self.head(), &tape.targets, Some(to), &mut tape.cross_entropy);
+        let nats =
+            cross_entropy(tape.hidden.view(), self.head(), &tape.targets, Some(to), &mut tape.cross_entropy);
         tape.dlast.reset_to_zero(m, width);
         self.norm.backward(
             tape.dhidden.values(),
@@ -405,7 +407,8 @@ impl LanguageModel for Decoder {
         batch.push(tokens, &vec![1; tokens.len()]);
         let mut tape = Tape::default();
         self.forward(&batch, &mut tape);
-        let nats = cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
+        let nats =
+            cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
         nats.into_iter().map(|nats| -nats).collect()
     }
 

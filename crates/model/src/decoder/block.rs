@@ -2,7 +2,7 @@
 
 use artifact::config::{DecoderConfig, MixerKind};
 
-use super::feed_forward::{FeedForward, FeedForwardTape};
+use super::feed_forward::{FeedForward, FeedForwardScratch, FeedForwardTape};
 use super::linear::Linear;
 use super::mixer::{Carried, Mixer, MixerScratch, MixerTape};
 use super::norm::RmsNorm;
@@ -15,7 +15,6 @@ use super::{NamedTensor, NamedTensorMut};
 pub(super) struct Block {
     mixer_norm: RmsNorm,
     mixer: Mixer,
-    feed_forward_norm: RmsNorm,
     feed_forward: FeedForward,
 }
 
@@ -28,11 +27,6 @@ pub(super) struct BlockTape {
     normed: Rows,
     scales: Vec<f32>,
     mixer: MixerTape,
-    /// After the mixer. `[N, C]`
-    middle: Rows,
-    /// Its norm. `[N, C]`
-    middle_normed: Rows,
-    middle_scales: Vec<f32>,
     feed_forward: FeedForwardTape,
 }
 
@@ -42,18 +36,15 @@ pub(super) struct BlockScratch {
     mixer: MixerScratch,
     /// `[N, C]`
     dnormed: Rows,
-    /// `[N, F]`
-    dfeed_forward: Rows,
+    feed_forward: FeedForwardScratch,
 }
 
 impl Block {
     /// A block before training: all matrices zero.
     pub(super) fn new(config: &DecoderConfig, kind: MixerKind, dilation: usize) -> Self {
-        let norm = RmsNorm::new(config.hidden_size, config.rms_norm_eps as f32);
         Self {
-            mixer_norm: norm.clone(),
+            mixer_norm: RmsNorm::new(config.hidden_size, config.rms_norm_eps as f32),
             mixer: Mixer::new(config, kind, dilation),
-            feed_forward_norm: norm,
             feed_forward: FeedForward::zeros(config),
         }
     }
@@ -62,7 +53,6 @@ impl Block {
         Self {
             mixer_norm: self.mixer_norm.zeros_like(),
             mixer: self.mixer.zeros_like(),
-            feed_forward_norm: self.feed_forward_norm.zeros_like(),
             feed_forward: self.feed_forward.zeros_like(),
         }
     }
@@ -89,12 +79,7 @@ impl Block {
         self.mixer_norm.forward(x.values(), tape.normed.values_mut(), &mut tape.scales);
         self.mixer.forward(tape.normed.view(), time, x, &mut tape.mixer, &mut scratch.mixer);
 
-        tape.middle.copy_from(x);
-        tape.middle_normed.reset(n, c);
-        tape.middle_scales.resize(n, 0.0);
-        let normed = tape.middle_normed.values_mut();
-        self.feed_forward_norm.forward(x.values(), normed, &mut tape.middle_scales);
-        self.feed_forward.forward(tape.middle_normed.view(), x, &mut tape.feed_forward);
+        self.feed_forward.forward(x, &mut tape.feed_forward, &mut scratch.feed_forward);
     }
 
     /// dy `[N, C]` becomes dx; spends the tape.
@@ -108,22 +93,8 @@ impl Block {
         scratch: &mut BlockScratch,
         gradient: &mut Self,
     ) {
-        let BlockScratch { mixer, dnormed, dfeed_forward } = scratch;
-        self.feed_forward.backward(
-            dx.view(),
-            tape.middle_normed.view(),
-            &mut tape.feed_forward,
-            dnormed,
-            dfeed_forward,
-            &mut gradient.feed_forward,
-        );
-        self.feed_forward_norm.backward(
-            dnormed.values(),
-            tape.middle.values(),
-            &tape.middle_scales,
-            dx.values_mut(),
-            &mut gradient.feed_forward_norm,
-        );
+        let BlockScratch { mixer, dnormed, feed_forward } = scratch;
+        self.feed_forward.backward(dx, &mut tape.feed_forward, feed_forward, &mut gradient.feed_forward);
         self.mixer.backward(
             dx.view(),
             tape.normed.view(),
@@ -149,20 +120,14 @@ impl Block {
 
     /// The next rows x `[n, C]` of a session, the first of which stands at `position`, become y.
     pub(super) fn step(&self, x: &mut [f32], n: usize, position: usize, rope: &Rope, carried: &mut Carried) {
-        let (mut normed, mut scales) = (vec![0.0; x.len()], vec![0.0; n]);
-        let norm = &self.mixer_norm;
-        kernels::rms_norm(x, &norm.weight, norm.epsilon, &mut normed, &mut scales);
-        kernels::add(x, &self.mixer.step(&normed, n, position, rope, carried));
-        let norm = &self.feed_forward_norm;
-        kernels::rms_norm(x, &norm.weight, norm.epsilon, &mut normed, &mut scales);
-        kernels::add(x, &self.feed_forward.step(&normed, n));
+        kernels::add(x, &self.mixer.step(&self.mixer_norm.step(x), n, position, rope, carried));
+        self.feed_forward.step(x, n);
     }
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
         let c = self.mixer_norm.weight.len();
         tensor("input_layernorm.weight", &[c], &self.mixer_norm.weight);
         self.mixer.visit(tensor);
-        tensor("post_attention_layernorm.weight", &[c], &self.feed_forward_norm.weight);
         self.feed_forward.visit(tensor);
     }
 
@@ -170,7 +135,6 @@ impl Block {
         let c = self.mixer_norm.weight.len();
         tensor("input_layernorm.weight", &[c], &mut self.mixer_norm.weight);
         self.mixer.visit_mut(tensor);
-        tensor("post_attention_layernorm.weight", &[c], &mut self.feed_forward_norm.weight);
         self.feed_forward.visit_mut(tensor);
     }
 }

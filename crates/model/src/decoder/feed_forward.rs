@@ -1,15 +1,16 @@
 use artifact::config::DecoderConfig;
 use kernels::{silu_mul, silu_mul_backward};
-use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::linear::Linear;
-use super::rows::Rows;
-use super::{NamedTensor, NamedTensorMut, row_tasks};
+use super::norm::{NormTape, RmsNorm};
+use super::rows::{Rows, matrix, matrix_mut, with_scratch};
+use super::{NamedTensor, NamedTensorMut};
 
-/// `SwiGLU` (Shazeer 2020): y = (silu(x Wgt) * (x Wut)) Wdt.
+/// Norm and `SwiGLU` (Shazeer 2020): y = x + (silu(u Wgt) * (u Wut)) Wdt with u = norm(x).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FeedForward {
+    norm: RmsNorm,
     /// Gate and up projections, one product. `[2F, C]`
     gate_up: Linear,
     /// `[C, F]`
@@ -19,77 +20,108 @@ pub(super) struct FeedForward {
 /// What the backward pass needs of the forward pass.
 #[derive(Debug, Default)]
 pub(super) struct FeedForwardTape {
+    norm: NormTape,
     /// `[N, 2F]`
     gate_up: Rows,
     /// silu(gate) * up. `[N, F]`
     hidden: Rows,
 }
 
+/// Buffers that all blocks share: the weights as products take them.
+#[derive(Debug, Default)]
+pub(super) struct FeedForwardScratch {
+    gate_up: Vec<u16>,
+    down: Vec<u16>,
+}
+
 impl FeedForward {
     pub(super) fn zeros(config: &DecoderConfig) -> Self {
         Self {
+            norm: RmsNorm::new(config.hidden_size, config.rms_norm_eps as f32),
             gate_up: Linear::zeros(2 * config.intermediate_size, config.hidden_size),
             down: Linear::zeros(config.hidden_size, config.intermediate_size),
         }
     }
 
     pub(super) fn zeros_like(&self) -> Self {
-        Self { gate_up: self.gate_up.zeros_like(), down: self.down.zeros_like() }
+        Self {
+            norm: self.norm.zeros_like(),
+            gate_up: self.gate_up.zeros_like(),
+            down: self.down.zeros_like(),
+        }
     }
 
     pub(super) fn projections(&mut self) -> [&mut Linear; 2] {
         [&mut self.gate_up, &mut self.down]
     }
 
+    /// F
     fn width(&self) -> usize {
         self.down.weight.dim().1
     }
 
-    /// y += the layer's output for x `[N, C]`.
-    pub(super) fn forward(&self, x: ArrayView2<'_, f32>, y: &mut Rows, tape: &mut FeedForwardTape) {
-        let (n, width) = (x.dim().0, self.width());
-        self.gate_up.forward(x, 0.0, tape.gate_up.reset(n, 2 * width));
-        tape.hidden.reset(n, width);
-        tape.gate_up
-            .values()
-            .par_chunks(row_tasks(2 * width))
-            .zip(tape.hidden.values_mut().par_chunks_mut(row_tasks(width)))
-            .for_each(|(gate_up, hidden)| silu_mul(gate_up, width, hidden));
-        self.down.forward(tape.hidden.view(), 1.0, y.view_mut());
+    /// x `[N, C]` becomes y. A thread takes some rows through the whole layer, while they are in its cache.
+    pub(super) fn forward(&self, x: &mut Rows, tape: &mut FeedForwardTape, scratch: &mut FeedForwardScratch) {
+        let ((n, c), f) = (x.view().dim(), self.width());
+        let gate_up = self.gate_up.prepare(&mut scratch.gate_up);
+        let down = self.down.prepare(&mut scratch.down);
+        tape.gate_up.reset(n, 2 * f);
+        tape.hidden.reset(n, f);
+        x.tasks_mut()
+            .zip(tape.norm.tasks(n, c))
+            .zip(tape.gate_up.tasks_mut())
+            .zip(tape.hidden.tasks_mut())
+            .for_each(|(((x, norm), pairs), hidden)| {
+                let normed = self.norm.forward_task(x, norm);
+                gate_up.product(matrix(normed, c), 0.0, matrix_mut(pairs, 2 * f));
+                silu_mul(pairs, f, hidden);
+                down.product(matrix(hidden, f), 1.0, matrix_mut(x, c));
+            });
     }
 
-    /// dx `[N, C]` from dy `[N, C]`, given the forward pass's x; spends the tape.
+    /// dy `[N, C]` becomes dx; spends the tape.
     pub(super) fn backward(
         &self,
-        dy: ArrayView2<'_, f32>,
-        x: ArrayView2<'_, f32>,
-        tape: &mut FeedForwardTape,
         dx: &mut Rows,
-        scratch: &mut Rows,
+        tape: &mut FeedForwardTape,
+        scratch: &mut FeedForwardScratch,
         gradient: &mut Self,
     ) {
-        let (n, width) = (x.dim().0, self.width());
-        let dhidden = scratch.reset(n, width);
-        self.down.backward(dy, tape.hidden.view(), 0.0, dhidden, &mut gradient.down);
-        scratch
-            .values()
-            .par_chunks(row_tasks(width))
-            .zip(tape.gate_up.values_mut().par_chunks_mut(row_tasks(2 * width)))
-            .for_each(|(dhidden, gate_up)| silu_mul_backward(dhidden, width, gate_up));
-        let dx = dx.reset(n, x.dim().1);
-        self.gate_up.backward(tape.gate_up.view(), x, 0.0, dx, &mut gradient.gate_up);
+        let (c, f) = self.down.weight.dim();
+        self.down.accumulate(dx.view(), tape.hidden.view(), &mut gradient.down);
+        let gate_up = self.gate_up.prepare_backward(&mut scratch.gate_up);
+        let down = self.down.prepare_backward(&mut scratch.down);
+        let partial: Vec<Vec<f32>> = dx
+            .tasks_mut()
+            .zip(tape.norm.tasks_backward())
+            .zip(tape.gate_up.tasks_mut())
+            .map(|((dx, norm), pairs)| {
+                let rows = dx.len() / c;
+                with_scratch(rows * (f + c), |scratch| {
+                    let (dhidden, dnormed) = scratch.split_at_mut(rows * f);
+                    down.product(matrix(dx, c), 0.0, matrix_mut(dhidden, f));
+                    silu_mul_backward(dhidden, f, pairs);
+                    gate_up.product(matrix(pairs, 2 * f), 0.0, matrix_mut(dnormed, c));
+                    self.norm.backward_task(dnormed, norm, dx)
+                })
+            })
+            .collect();
+        gradient.norm.add_all(&partial);
+        self.gate_up.accumulate(tape.gate_up.view(), tape.norm.normed(), &mut gradient.gate_up);
     }
-    /// The layer's output for the few rows x `[n, C]` of a session, on the calling thread.
-    pub(super) fn step(&self, x: &[f32], n: usize) -> Vec<f32> {
-        let gate_up = self.gate_up.apply(x, n);
+
+    /// The few rows x `[n, C]` of a session become y, on the calling thread.
+    pub(super) fn step(&self, x: &mut [f32], n: usize) {
+        let gate_up = self.gate_up.apply(&self.norm.step(x), n);
         let mut hidden = vec![0.0; n * self.width()];
         silu_mul(&gate_up, self.width(), &mut hidden);
-        self.down.apply(&hidden, n)
+        kernels::add(x, &self.down.apply(&hidden, n));
     }
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
         let (c, f) = self.down.weight.dim();
         let (gate, up) = self.gate_up.values().split_at(f * c);
+        tensor("post_attention_layernorm.weight", &[c], &self.norm.weight);
         tensor("mlp.gate_proj.weight", &[f, c], gate);
         tensor("mlp.up_proj.weight", &[f, c], up);
         tensor("mlp.down_proj.weight", &[c, f], self.down.values());
@@ -98,6 +130,7 @@ impl FeedForward {
     pub(super) fn visit_mut<'a>(&'a mut self, tensor: NamedTensorMut<'_, 'a>) {
         let (c, f) = self.down.weight.dim();
         let (gate, up) = self.gate_up.values_mut().split_at_mut(f * c);
+        tensor("post_attention_layernorm.weight", &[c], &mut self.norm.weight);
         tensor("mlp.gate_proj.weight", &[f, c], gate);
         tensor("mlp.up_proj.weight", &[f, c], up);
         tensor("mlp.down_proj.weight", &[c, f], self.down.values_mut());

@@ -1,4 +1,4 @@
-use kernels::{Precision, Threads, matvec, product};
+use kernels::{Precision, Prepared, Threads, matvec, product};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::rows::{matrix, matrix_mut};
@@ -36,7 +36,22 @@ impl Linear {
         gradient: &mut Self,
     ) {
         self.precision.product(dy, self.weight.view(), 1.0, keep, dx, Threads::All);
+        self.accumulate(dy, x, gradient);
+    }
+
+    /// The gradient's part of [`Self::backward`]: dW += dyt x.
+    pub(super) fn accumulate(&self, dy: ArrayView2<'_, f32>, x: ArrayView2<'_, f32>, gradient: &mut Self) {
         self.precision.product(dy.t(), x, 1.0, 1.0, gradient.weight.view_mut(), Threads::All);
+    }
+
+    /// Wt, for the forward products of rows that threads take apart.
+    pub(super) fn prepare<'a>(&'a self, buffer: &'a mut Vec<u16>) -> Prepared<'a> {
+        self.precision.prepare(self.weight.t(), buffer)
+    }
+
+    /// W, for the backward products of rows that threads take apart.
+    pub(super) fn prepare_backward<'a>(&'a self, buffer: &'a mut Vec<u16>) -> Prepared<'a> {
+        self.precision.prepare(self.weight.view(), buffer)
     }
 
     /// x Wt for the few rows x `[n, inputs]` of a session, on the calling thread: many sessions run side by side.

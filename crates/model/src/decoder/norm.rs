@@ -1,6 +1,8 @@
 use kernels::{add, rms_norm, rms_norm_backward};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
+use super::rows::Rows;
 use super::{ROWS_PER_TASK, row_tasks};
 
 /// `RMSNorm` (Zhang & Sennrich 2019): y = x / sqrt(mean(x^2) + epsilon) * weight.
@@ -55,5 +57,79 @@ impl RmsNorm {
         for dw in &partial {
             add(&mut gradient.weight, dw);
         }
+    }
+
+    /// The norm of one task's rows x, which are kept with it.
+    pub(super) fn forward_task<'a>(&self, x: &[f32], task: NormTask<'a>) -> &'a [f32] {
+        task.x.copy_from_slice(x);
+        rms_norm(x, &self.weight, self.epsilon, task.normed, task.scales);
+        task.normed
+    }
+
+    /// Adds to one task's rows of dx, given those of dy; returns the task's part of the weight's gradient. `[C]`
+    pub(super) fn backward_task(
+        &self,
+        dy: &[f32],
+        (x, scales): (&[f32], &[f32]),
+        dx: &mut [f32],
+    ) -> Vec<f32> {
+        let mut dw = vec![0.0; self.weight.len()];
+        rms_norm_backward(dy, x, &self.weight, scales, dx, &mut dw);
+        dw
+    }
+
+    /// Adds the tasks' parts of a gradient to it, in the order of the rows: the result does not depend on the number of
+    /// threads.
+    pub(super) fn add_all(&mut self, parts: &[Vec<f32>]) {
+        for part in parts {
+            add(&mut self.weight, part);
+        }
+    }
+
+    /// The norm of the few rows x of a session.
+    pub(super) fn step(&self, x: &[f32]) -> Vec<f32> {
+        let (mut normed, mut scales) = (vec![0.0; x.len()], vec![0.0; x.len() / self.weight.len()]);
+        rms_norm(x, &self.weight, self.epsilon, &mut normed, &mut scales);
+        normed
+    }
+}
+
+/// What a norm read and wrote, for the backward pass.
+#[derive(Debug, Default)]
+pub(super) struct NormTape {
+    /// `[N, C]`
+    x: Rows,
+    /// `[N, C]`
+    normed: Rows,
+    /// 1 / sqrt(mean(x^2) + epsilon). `[N, 1]`
+    scales: Rows,
+}
+
+/// One task's rows of a [`NormTape`].
+pub(super) struct NormTask<'a> {
+    x: &'a mut [f32],
+    normed: &'a mut [f32],
+    scales: &'a mut [f32],
+}
+
+impl NormTape {
+    /// The tasks of a forward pass over N rows of width C.
+    pub(super) fn tasks(&mut self, n: usize, c: usize) -> impl IndexedParallelIterator<Item = NormTask<'_>> {
+        self.x.reset(n, c);
+        self.normed.reset(n, c);
+        self.scales.reset(n, 1);
+        let scales = self.scales.tasks_mut();
+        let tasks = self.x.tasks_mut().zip(self.normed.tasks_mut()).zip(scales);
+        tasks.map(|((x, normed), scales)| NormTask { x, normed, scales })
+    }
+
+    /// The tasks of a backward pass: x and the scales.
+    pub(super) fn tasks_backward(&self) -> impl IndexedParallelIterator<Item = (&[f32], &[f32])> {
+        self.x.tasks().zip(self.scales.tasks())
+    }
+
+    /// `[N, C]`
+    pub(super) fn normed(&self) -> ArrayView2<'_, f32> {
+        self.normed.view()
     }
 }

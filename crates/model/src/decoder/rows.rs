@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
@@ -42,6 +44,17 @@ impl Rows {
         &mut self.values[..self.count * self.width]
     }
 
+    /// The rows that one thread takes at a time, in their order.
+    pub(super) fn tasks(&self) -> impl IndexedParallelIterator<Item = &[f32]> {
+        self.values().par_chunks(row_tasks(self.width))
+    }
+
+    /// As [`Self::tasks`], to change them.
+    pub(super) fn tasks_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut [f32]> {
+        let task = row_tasks(self.width);
+        self.values_mut().par_chunks_mut(task)
+    }
+
     pub(super) fn view(&self) -> ArrayView2<'_, f32> {
         ArrayView2::from_shape((self.count, self.width), self.values())
             .expect("as many values as the shape says")
@@ -51,6 +64,22 @@ impl Rows {
         let shape = (self.count, self.width);
         ArrayViewMut2::from_shape(shape, self.values_mut()).expect("as many values as the shape says")
     }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls with `length` values that are the calling thread's own meanwhile, whatever they were before.
+pub(super) fn with_scratch<R>(length: usize, with: impl FnOnce(&mut [f32]) -> R) -> R {
+    // Taken, not borrowed: a call may lead to another one.
+    let mut values = SCRATCH.take();
+    if values.len() < length {
+        values.resize(length, 0.0);
+    }
+    let result = with(&mut values[..length]);
+    SCRATCH.set(values);
+    result
 }
 
 /// Rows of `width` as a matrix. `[N, width]`
