@@ -27,9 +27,12 @@ pub(super) struct FeedForwardTape {
 
 impl FeedForward {
     pub(super) fn zeros(config: &DecoderConfig) -> Self {
-        Self {
-            gate_up: Linear::zeros(2 * config.intermediate_size, config.hidden_size),
-            down: Linear::zeros(config.hidden_size, config.intermediate_size),
+        let gate_up = Linear::zeros(2 * config.intermediate_size, config.hidden_size);
+        let down = Linear::zeros(config.hidden_size, config.intermediate_size);
+        if config.mlp_bias {
+            Self { gate_up: gate_up.with_bias(), down: down.with_bias() }
+        } else {
+            Self { gate_up, down }
         }
     }
 
@@ -75,6 +78,7 @@ impl FeedForward {
         let dx = dx.reset(n, x.dim().1);
         self.gate_up.backward(tape.gate_up.view(), x, 0.0, dx, &mut gradient.gate_up);
     }
+
     /// The layer's output for the few rows x `[n, C]` of a session, on the calling thread.
     pub(super) fn step(&self, x: &[f32], n: usize) -> Vec<f32> {
         let gate_up = self.gate_up.apply(x, n);
@@ -85,17 +89,13 @@ impl FeedForward {
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
         let (c, f) = self.down.weight.dim();
-        let (gate, up) = self.gate_up.values().split_at(f * c);
-        tensor("mlp.gate_proj.weight", &[f, c], gate);
-        tensor("mlp.up_proj.weight", &[f, c], up);
-        tensor("mlp.down_proj.weight", &[c, f], self.down.values());
+        self.gate_up.visit(&[("mlp.gate_proj", f), ("mlp.up_proj", f)], tensor);
+        self.down.visit(&[("mlp.down_proj", c)], tensor);
     }
 
     pub(super) fn visit_mut<'a>(&'a mut self, tensor: NamedTensorMut<'_, 'a>) {
         let (c, f) = self.down.weight.dim();
-        let (gate, up) = self.gate_up.values_mut().split_at_mut(f * c);
-        tensor("mlp.gate_proj.weight", &[f, c], gate);
-        tensor("mlp.up_proj.weight", &[f, c], up);
-        tensor("mlp.down_proj.weight", &[c, f], self.down.values_mut());
+        self.gate_up.visit_mut(&[("mlp.gate_proj", f), ("mlp.up_proj", f)], tensor);
+        self.down.visit_mut(&[("mlp.down_proj", c)], tensor);
     }
 }
