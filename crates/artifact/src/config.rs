@@ -1,14 +1,15 @@
 //! Model configuration: `config.json` and `generation_config.json`, as Hugging Face `transformers` reads them.
 
 mod decoder;
+mod transformer;
 
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-pub use self::decoder::{DecoderConfig, MixerKind};
+pub use self::decoder::{AttentionBias, DecoderConfig, MixerKind, RopeScaling};
+pub use self::transformer::{Family, TransformerConfig};
 use crate::{Error, Result, json};
 
 /// The name of the configuration file in a model directory.
@@ -22,70 +23,19 @@ pub const GENERATION_FILE: &str = "generation_config.json";
 pub enum ModelConfig {
     /// The Transformer decoder, exactly `Qwen3ForCausalLM`.
     #[serde(rename = "qwen3")]
-    Qwen3(Qwen3Config),
+    Qwen3(TransformerConfig),
+    /// Exactly `Qwen2ForCausalLM`.
+    #[serde(rename = "qwen2")]
+    Qwen2(TransformerConfig),
+    /// Exactly `LlamaForCausalLM`.
+    #[serde(rename = "llama")]
+    Llama(TransformerConfig),
     /// A decoder of recurrent, convolutional or attending blocks; only naman loads it.
     #[serde(rename = "naman_decoder")]
     Decoder(DecoderConfig),
     /// An n-gram model; only naman loads it.
     #[serde(rename = "naman_ngram")]
     Ngram(NgramConfig),
-}
-
-/// The shapes of a `Qwen3ForCausalLM`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Qwen3Config {
-    /// Class names for `transformers`.
-    #[serde(default = "qwen3_architectures")]
-    pub architectures: Vec<String>,
-    /// Vocabulary, V.
-    pub vocab_size: usize,
-    /// Channels, C.
-    pub hidden_size: usize,
-    /// Feed-forward width, F.
-    pub intermediate_size: usize,
-    /// Number of blocks.
-    pub num_hidden_layers: usize,
-    /// Query heads, H.
-    pub num_attention_heads: usize,
-    /// Key and value heads, K; divides H.
-    pub num_key_value_heads: usize,
-    /// Head width, D; even.
-    pub head_dim: usize,
-    /// The longest context, in tokens.
-    pub max_position_embeddings: usize,
-    /// Added to the mean square in `RMSNorm`.
-    pub rms_norm_eps: f64,
-    /// Base of the rotary frequencies.
-    pub rope_theta: f64,
-    /// Whether the head is the embedding.
-    pub tie_word_embeddings: bool,
-    /// Whether projections have biases; this reader supports none.
-    #[serde(default)]
-    pub attention_bias: bool,
-    /// Activation of the gate; this reader supports `silu`.
-    #[serde(default = "silu")]
-    pub hidden_act: String,
-    /// Token that begins a conversation.
-    pub bos_token_id: u32,
-    /// Token that ends a turn.
-    pub eos_token_id: u32,
-    /// Token that fills a batch.
-    pub pad_token_id: u32,
-    /// Type of the stored weights.
-    #[serde(default = "float32")]
-    pub torch_dtype: String,
-}
-
-fn qwen3_architectures() -> Vec<String> {
-    vec!["Qwen3ForCausalLM".to_owned()]
-}
-
-fn silu() -> String {
-    "silu".to_owned()
-}
-
-fn float32() -> String {
-    "float32".to_owned()
 }
 
 /// The shape of an n-gram model.
@@ -208,7 +158,7 @@ impl ModelConfig {
     /// Reads `config.json` of a model directory and checks its shapes.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
-        let value = as_transformers_4(json::read(&path)?)
+        let value = transformer::in_one_form(json::read(&path)?)
             .map_err(|found| Error::malformed(&path, "a model that naman computes", found))?;
         let config: Self = serde_json::from_value(value)
             .map_err(|error| Error::malformed(&path, "a model configuration", error.to_string()))?;
@@ -224,16 +174,29 @@ impl ModelConfig {
     /// Vocabulary, V.
     pub fn vocab_size(&self) -> usize {
         match self {
-            Self::Qwen3(config) => config.vocab_size,
+            Self::Qwen3(config) | Self::Qwen2(config) | Self::Llama(config) => config.vocab_size,
             Self::Decoder(config) => config.vocab_size,
             Self::Ngram(config) => config.vocab_size,
+        }
+    }
+
+    /// The shapes of the decoder that this is; none of an n-gram model.
+    pub fn decoder(&self) -> Option<DecoderConfig> {
+        match self {
+            Self::Qwen3(config) => Some(config.decoder(Family::Qwen3)),
+            Self::Qwen2(config) => Some(config.decoder(Family::Qwen2)),
+            Self::Llama(config) => Some(config.decoder(Family::Llama)),
+            Self::Decoder(config) => Some(config.clone()),
+            Self::Ngram(_) => None,
         }
     }
 
     /// The tokens that begin a conversation, end a turn, and fill a batch.
     pub fn special_tokens(&self) -> [(&'static str, u32); 3] {
         let (bos, eos, pad) = match self {
-            Self::Qwen3(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
+            Self::Qwen3(config) | Self::Qwen2(config) | Self::Llama(config) => {
+                (config.bos_token_id, config.eos_token_id, config.pad_token_id)
+            }
             Self::Decoder(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
             Self::Ngram(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
         };
@@ -243,7 +206,9 @@ impl ModelConfig {
     /// Checks shapes and special tokens; `path` is the file to name.
     pub fn check(&self, path: &Path) -> Result<()> {
         match self {
-            Self::Qwen3(config) => config.check(path)?,
+            Self::Qwen3(config) => config.check(Family::Qwen3, path)?,
+            Self::Qwen2(config) => config.check(Family::Qwen2, path)?,
+            Self::Llama(config) => config.check(Family::Llama, path)?,
             Self::Decoder(config) => config.check(path)?,
             Self::Ngram(config) => {
                 if !(1..=6).contains(&config.order) || !(1..=LARGEST_VOCABULARY).contains(&config.vocab_size)
@@ -267,37 +232,6 @@ impl ModelConfig {
     }
 }
 
-/// Brings what newer `transformers` write (`rope_parameters`, `dtype`) to the older form, which all of them read.
-///
-/// # Errors
-/// What the configuration asks for beyond the plain architecture: rescaled rotary frequencies, sliding windows.
-fn as_transformers_4(mut value: Value) -> std::result::Result<Value, String> {
-    let Some(config) = value.as_object_mut() else { return Ok(value) };
-    for key in ["rope_parameters", "rope_scaling"] {
-        let Some(rope) = config.get(key).filter(|rope| !rope.is_null()) else { continue };
-        let kind =
-            rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str).unwrap_or("default");
-        if kind != "default" {
-            return Err(format!("{key} of type {kind}"));
-        }
-        if let Some(theta) = rope.get("rope_theta").cloned() {
-            config.entry("rope_theta").or_insert(theta);
-        }
-    }
-    if config.get("use_sliding_window") == Some(&Value::Bool(true)) {
-        return Err("use_sliding_window".to_owned());
-    }
-    if let Some(dtype) = config.get("dtype").cloned() {
-        config.entry("torch_dtype").or_insert(dtype);
-    }
-    if config.get("pad_token_id").is_none_or(Value::is_null)
-        && let Some(begin) = config.get("bos_token_id").cloned()
-    {
-        config.insert("pad_token_id".to_owned(), begin);
-    }
-    Ok(value)
-}
-
 /// The largest vocabulary that is read.
 const LARGEST_VOCABULARY: usize = 1 << 24;
 /// The most parameters that are read: 512 GiB of f32.
@@ -311,21 +245,4 @@ fn check_sizes(path: &Path, sizes: &[(&str, usize, usize)]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-impl Qwen3Config {
-    /// Every tensor of `model.safetensors`: its name and shape, as `transformers` names them.
-    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        DecoderConfig::from(self).tensors()
-    }
-
-    /// Checks that the shapes fit together and are of a size that a machine can hold.
-    pub fn check(&self, path: &Path) -> Result<()> {
-        check_sizes(path, &[("num_hidden_layers", self.num_hidden_layers, 1 << 12)])?;
-        if self.attention_bias || self.hidden_act != "silu" {
-            let found = format!("attention_bias {} and hidden_act {}", self.attention_bias, self.hidden_act);
-            return Err(Error::malformed(path, "no attention_bias and hidden_act silu", found));
-        }
-        DecoderConfig::from(self).check(path)
-    }
 }

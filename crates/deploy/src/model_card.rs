@@ -30,10 +30,11 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
     let mut card = String::new();
     let mut line = |text: String| writeln!(card, "{text}").expect("a String takes everything");
     let (library, architecture) = match config {
-        ModelConfig::Qwen3(shape) => (
+        ModelConfig::Qwen3(shape) | ModelConfig::Qwen2(shape) | ModelConfig::Llama(shape) => (
             "transformers",
             format!(
-                "a Transformer decoder (`Qwen3ForCausalLM`: {} blocks, {} channels, {} heads over {} key-value heads)",
+                "a Transformer decoder (`{}`: {} blocks, {} channels, {} heads over {} key-value heads)",
+                shape.architectures.join("`, `"),
                 shape.num_hidden_layers,
                 shape.hidden_size,
                 shape.num_attention_heads,
@@ -52,8 +53,8 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
         ModelConfig::Ngram(shape) => ("naman", format!("an n-gram model of order {}", shape.order)),
     };
     let counted = match config {
-        ModelConfig::Qwen3(_) | ModelConfig::Decoder(_) => "Parameters",
         ModelConfig::Ngram(_) => "Stored n-grams",
+        _ => "Parameters",
     };
     line(format!("---\nlibrary_name: {library}\npipeline_tag: text-generation\n---\n"));
     line("# A chatbot made with naman\n".to_owned());
@@ -75,7 +76,7 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
     line(figures(background.report.as_ref(), config, chat));
     card.push_str(HOW_TO_RUN);
     match config {
-        ModelConfig::Qwen3(_) => card.push_str(FOR_OTHERS),
+        ModelConfig::Qwen3(_) | ModelConfig::Qwen2(_) | ModelConfig::Llama(_) => card.push_str(FOR_OTHERS),
         ModelConfig::Decoder(_) | ModelConfig::Ngram(_) => card.push_str("\nOnly naman reads `model/`.\n"),
     }
     card
@@ -133,6 +134,8 @@ fn figures(report: Option<&Report>, config: &ModelConfig, chat: &Chat) -> String
     };
     let kind = match config {
         ModelConfig::Qwen3(_) => "qwen3",
+        ModelConfig::Qwen2(_) => "qwen2",
+        ModelConfig::Llama(_) => "llama",
         ModelConfig::Decoder(_) => "naman_decoder",
         ModelConfig::Ngram(_) => "naman_ngram",
     };

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use artifact::config::{DecoderConfig, MixerKind};
+use artifact::config::{AttentionBias, DecoderConfig, MixerKind};
 use model::decoder::Tape;
 use model::{Batch, Decoder, LanguageModel, Params, Session};
 
@@ -35,6 +35,10 @@ fn config(mixer: MixerKind) -> DecoderConfig {
         max_position_embeddings: 512,
         rms_norm_eps: 1e-6,
         rope_theta: 10_000.0,
+        rope_scaling: None,
+        qk_norm: true,
+        attention_bias: AttentionBias::None,
+        mlp_bias: false,
         tie_word_embeddings: true,
         bos_token_id: 0,
         eos_token_id: 1,

@@ -18,7 +18,7 @@ mod time;
 
 use std::path::Path;
 
-use artifact::config::{DecoderConfig, MixerKind, ModelConfig, Qwen3Config};
+use artifact::config::{DecoderConfig, Family, MixerKind, ModelConfig, TransformerConfig};
 use artifact::weights::{self, Tensor, Weights};
 use artifact::{Error, Result};
 use kernels::Precision;
@@ -55,7 +55,11 @@ fn row_tasks(width: usize) -> usize {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Config {
     /// Exactly `Qwen3ForCausalLM`, so that others load it.
-    Qwen3(Qwen3Config),
+    Qwen3(TransformerConfig),
+    /// Exactly `Qwen2ForCausalLM`.
+    Qwen2(TransformerConfig),
+    /// Exactly `LlamaForCausalLM`.
+    Llama(TransformerConfig),
     /// Blocks of any mixers.
     Naman(DecoderConfig),
 }
@@ -64,7 +68,9 @@ impl Config {
     /// The shapes of the decoder.
     pub fn shape(&self) -> DecoderConfig {
         match self {
-            Self::Qwen3(config) => config.into(),
+            Self::Qwen3(config) => config.decoder(Family::Qwen3),
+            Self::Qwen2(config) => config.decoder(Family::Qwen2),
+            Self::Llama(config) => config.decoder(Family::Llama),
             Self::Naman(config) => config.clone(),
         }
     }
@@ -73,14 +79,10 @@ impl Config {
     pub fn into_model_config(self) -> ModelConfig {
         match self {
             Self::Qwen3(config) => ModelConfig::Qwen3(config),
+            Self::Qwen2(config) => ModelConfig::Qwen2(config),
+            Self::Llama(config) => ModelConfig::Llama(config),
             Self::Naman(config) => ModelConfig::Decoder(config),
         }
-    }
-}
-
-impl From<&Qwen3Config> for Config {
-    fn from(config: &Qwen3Config) -> Self {
-        Self::Qwen3(config.clone())
     }
 }
 
@@ -188,7 +190,7 @@ impl Decoder {
             norm: RmsNorm::new(shape.hidden_size, shape.rms_norm_eps as f32),
             untied_head: (!shape.tie_word_embeddings)
                 .then(|| Linear::zeros(shape.vocab_size, shape.hidden_size)),
-            rope: Rope::new(shape.rope_theta, shape.head_dim, positions),
+            rope: Rope::new(&shape, positions),
             config,
             shape,
         }
@@ -254,7 +256,7 @@ impl Decoder {
 
     /// Rounds the factors of the products that [`Self::loss`] and [`Self::gradient`] make. Weights stay f32.
     pub fn set_precision(&mut self, precision: Precision) {
-        let blocks = self.blocks.iter_mut().flat_map(Block::projections);
+        let blocks = self.blocks.iter_mut().flat_map(Block::matrices);
         for linear in blocks.chain([&mut self.embedding]).chain(&mut self.untied_head) {
             linear.precision = precision;
         }

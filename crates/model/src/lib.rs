@@ -22,6 +22,7 @@ use artifact::config::ModelConfig;
 
 pub use arguments::Arguments;
 pub use batch::Batch;
+use decoder::Config;
 pub use decoder::Decoder;
 pub use language_model::{LanguageModel, Session};
 pub use ngram::Ngram;
@@ -43,10 +44,16 @@ impl Model {
     /// [`artifact::Error`] naming the file when the directory holds no model of this set.
     pub fn read(dir: &Path) -> Result<Self> {
         Ok(match ModelConfig::read(dir)? {
-            ModelConfig::Qwen3(config) => Self::Decoder(Box::new(Decoder::read(dir, &config)?)),
-            ModelConfig::Decoder(config) => Self::Decoder(Box::new(Decoder::read(dir, &config)?)),
+            ModelConfig::Qwen3(config) => Self::decoder(dir, Config::Qwen3(config))?,
+            ModelConfig::Qwen2(config) => Self::decoder(dir, Config::Qwen2(config))?,
+            ModelConfig::Llama(config) => Self::decoder(dir, Config::Llama(config))?,
+            ModelConfig::Decoder(config) => Self::decoder(dir, Config::Naman(config))?,
             ModelConfig::Ngram(config) => Self::Ngram(Box::new(Ngram::read(dir, &config)?)),
         })
+    }
+
+    fn decoder(dir: &Path, config: Config) -> Result<Self> {
+        Ok(Self::Decoder(Box::new(Decoder::read(dir, config)?)))
     }
 
     /// The model as evaluation and deployment see it.

@@ -1,4 +1,4 @@
-use artifact::config::{DecoderConfig, MixerKind, Qwen3Config};
+use artifact::config::{DecoderConfig, Family, MixerKind, TransformerConfig};
 use clap::ValueEnum;
 
 /// One dial for the size of a neural model: it sets every shape.
@@ -103,8 +103,8 @@ impl Preset {
 
 impl Shape {
     /// The configuration of a Transformer with these shapes and tokens.
-    pub(crate) fn qwen3(self, vocab_size: usize, tokens: SpecialTokens) -> Qwen3Config {
-        Qwen3Config {
+    pub(crate) fn qwen3(self, vocab_size: usize, tokens: SpecialTokens) -> TransformerConfig {
+        TransformerConfig {
             architectures: vec!["Qwen3ForCausalLM".to_owned()],
             vocab_size,
             hidden_size: self.channels,
@@ -118,6 +118,8 @@ impl Shape {
             rope_theta: 10_000.0,
             tie_word_embeddings: true,
             attention_bias: false,
+            mlp_bias: false,
+            rope_scaling: None,
             hidden_act: "silu".to_owned(),
             bos_token_id: tokens.bos,
             eos_token_id: tokens.eos,
@@ -134,7 +136,7 @@ impl Shape {
             mixer_size: self.mixer_width,
             kernel_size: self.kernel_size,
             dilations: self.dilations(),
-            ..DecoderConfig::from(&self.qwen3(vocab_size, tokens))
+            ..self.qwen3(vocab_size, tokens).decoder(Family::Qwen3)
         }
     }
 
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn a_preset_gives_every_family_the_same_number_of_parameters() {
         for preset in Preset::value_variants() {
-            let transformer = DecoderConfig::from(&preset.shape(MixerKind::Attention).qwen3(4096, TOKENS));
+            let transformer = preset.shape(MixerKind::Attention).qwen3(4096, TOKENS).decoder(Family::Qwen3);
             // Without the embedding, which is the same for all, so that this holds for any vocabulary.
             let embedding = 4096 * transformer.hidden_size;
             let budget = (transformer.parameters() - embedding) as f64;

@@ -1,14 +1,14 @@
 //! The decoder against `transformers`, against finite differences, and against itself token by token.
 
-use artifact::config::{DecoderConfig, MixerKind, Qwen3Config};
+use artifact::config::{DecoderConfig, Family, MixerKind, TransformerConfig};
 use model::batch::IGNORE;
-use model::decoder::Tape;
+use model::decoder::{Config, Tape};
 use model::{Batch, Decoder, LanguageModel, Params};
 use proptest::prelude::*;
 use serde::Deserialize;
 
-fn config(tied: bool) -> Qwen3Config {
-    Qwen3Config {
+fn config(tied: bool) -> TransformerConfig {
+    TransformerConfig {
         architectures: vec!["Qwen3ForCausalLM".to_owned()],
         vocab_size: 31,
         hidden_size: 24,
@@ -22,6 +22,8 @@ fn config(tied: bool) -> Qwen3Config {
         rope_theta: 10000.0,
         tie_word_embeddings: tied,
         attention_bias: false,
+        mlp_bias: false,
+        rope_scaling: None,
         hidden_act: "silu".to_owned(),
         bos_token_id: 0,
         eos_token_id: 1,
@@ -55,8 +57,8 @@ struct Case {
 }
 
 /// The formula of `fixtures/qwen3.py`.
-fn filled(config: &Qwen3Config) -> Decoder {
-    let mut model = Decoder::new(config, 0);
+fn filled(config: &TransformerConfig) -> Decoder {
+    let mut model = Decoder::new(Config::Qwen3(config.clone()), 0);
     // PyTorch's order of a block's tensors differs from ours; the formula counts in PyTorch's.
     let of_block = [
         "self_attn.q_proj",
@@ -128,7 +130,7 @@ fn any_model() -> impl Strategy<Value = Decoder> {
     let shape = (1..3usize, 1..14usize, 1..6usize, prop::collection::vec(1..9usize, 1..3));
     (mixers, heads, shape, any::<bool>(), any::<u64>()).prop_map(
         |(mixers, (group, keys, half), (width, state, taps, dilations), tied, seed)| {
-            let qwen3 = Qwen3Config {
+            let qwen3 = TransformerConfig {
                 num_hidden_layers: mixers.len(),
                 num_attention_heads: group * keys,
                 num_key_value_heads: keys,
@@ -138,7 +140,7 @@ fn any_model() -> impl Strategy<Value = Decoder> {
                 ..config(tied)
             };
             let mut model = if mixers.iter().all(|mixer| *mixer == MixerKind::Attention) {
-                Decoder::new(&qwen3, seed)
+                Decoder::new(Config::Qwen3(qwen3), seed)
             } else {
                 let config = DecoderConfig {
                     architectures: vec!["NamanDecoder".to_owned()],
@@ -146,7 +148,7 @@ fn any_model() -> impl Strategy<Value = Decoder> {
                     mixer_size: state,
                     kernel_size: taps,
                     dilations,
-                    ..DecoderConfig::from(&qwen3)
+                    ..qwen3.decoder(Family::Qwen3)
                 };
                 Decoder::new(&config, seed)
             };

@@ -8,11 +8,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use artifact::config::{GENERATION_FILE, GenerationConfig, Qwen3Config};
+use artifact::config::{GENERATION_FILE, GenerationConfig, TransformerConfig};
 use artifact::conversation::Message;
 use artifact::json;
 use artifact::tokenizer::{ChatTokenizer, SPECIAL, TEMPLATE, TokenizerConfig};
 use model::chat::Chat;
+use model::decoder::Config;
 use model::{Decoder, Params};
 use serde::Serialize;
 
@@ -83,7 +84,7 @@ fn random_model(dir: &Path) -> PathBuf {
     let tokenizer = ChatTokenizer::new(tokenizer, TokenizerConfig::default(), TEMPLATE.to_owned()).unwrap();
     tokenizer.write(dir).unwrap();
 
-    let config = Qwen3Config {
+    let config = TransformerConfig {
         architectures: vec!["Qwen3ForCausalLM".to_owned()],
         vocab_size,
         hidden_size: 64,
@@ -97,13 +98,15 @@ fn random_model(dir: &Path) -> PathBuf {
         rope_theta: 10_000.0,
         tie_word_embeddings: true,
         attention_bias: false,
+        mlp_bias: false,
+        rope_scaling: None,
         hidden_act: "silu".to_owned(),
         bos_token_id: 0,
         eos_token_id: 1,
         pad_token_id: 0,
         torch_dtype: "float32".to_owned(),
     };
-    let mut model = Decoder::new(&config, 7);
+    let mut model = Decoder::new(Config::Qwen3(config), 7);
     model.visit_mut(&mut |_, _, values| {
         for value in values {
             *value *= 3.0;

@@ -35,6 +35,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let inputs = inputs::Inputs::read(&arguments.data, &arguments.model, config.vocab_size())?;
     match config {
         ModelConfig::Qwen3(config) => fit(&Config::Qwen3(config), &inputs, &arguments),
+        ModelConfig::Qwen2(config) => fit(&Config::Qwen2(config), &inputs, &arguments),
+        ModelConfig::Llama(config) => fit(&Config::Llama(config), &inputs, &arguments),
         ModelConfig::Decoder(config) => fit(&Config::Naman(config), &inputs, &arguments),
         ModelConfig::Ngram(config) => {
             settings::refuse_budget(&arguments)?;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use artifact::config::{GENERATION_FILE, GenerationConfig, ModelConfig, NgramConfig, Qwen3Config};
+use artifact::config::{GENERATION_FILE, GenerationConfig, ModelConfig, NgramConfig, TransformerConfig};
 use artifact::conversation::{Message, Split};
 use artifact::metrics::{self, Row};
 use artifact::shard::{Document, Documents, write_split};
 use artifact::tokenizer::{ChatTokenizer, SPECIAL, TEMPLATE, TokenizerConfig};
 use artifact::{json, weights};
 use fs_err as fs;
+use model::decoder::Config;
 use model::{Decoder, Ngram};
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -60,7 +61,7 @@ impl Bench {
         for (split, from, count) in [(Split::Train, 0, 200), (Split::Valid, 3, 20), (Split::Test, 5, 5)] {
             write_split(&data, split, &documents(&tokenizer, from, count), tokenizer.vocab_size()).unwrap();
         }
-        let config = Qwen3Config {
+        let config = TransformerConfig {
             architectures: vec!["Qwen3ForCausalLM".to_owned()],
             vocab_size: tokenizer.vocab_size(),
             hidden_size: 32,
@@ -74,6 +75,8 @@ impl Bench {
             rope_theta: 10_000.0,
             tie_word_embeddings: true,
             attention_bias: false,
+            mlp_bias: false,
+            rope_scaling: None,
             hidden_act: "silu".to_owned(),
             bos_token_id: 0,
             eos_token_id: 1,
@@ -81,7 +84,7 @@ impl Bench {
             torch_dtype: "float32".to_owned(),
         };
         let model = bench.model("model", &tokenizer, &ModelConfig::Qwen3(config.clone()));
-        Decoder::new(&config, 1).write(&model).unwrap();
+        Decoder::new(Config::Qwen3(config), 1).write(&model).unwrap();
         let config = NgramConfig {
             architectures: vec!["NamanNgram".to_owned()],
             vocab_size: tokenizer.vocab_size(),

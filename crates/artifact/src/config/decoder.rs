@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LARGEST_VOCABULARY, MOST_PARAMETERS, Qwen3Config, check_sizes, float32};
+use super::{LARGEST_VOCABULARY, MOST_PARAMETERS, check_sizes};
 use crate::{Error, Result};
 
 /// What a block moves information across time with.
@@ -20,6 +20,37 @@ pub enum MixerKind {
     Lstm,
     /// A gated causal convolution.
     Convolution,
+}
+
+/// Which projections of attention have a bias.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionBias {
+    /// None.
+    #[default]
+    None,
+    /// Those of queries, keys and values.
+    QueryKeyValue,
+    /// Those, and the one of the output.
+    All,
+}
+
+/// How rotary frequencies are changed for a context longer than that of pre-training, as `transformers` writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "rope_type", rename_all = "snake_case")]
+pub enum RopeScaling {
+    /// Llama 3.1: a long wave turns `factor` times slower, a short one as before, and between the two the change is
+    /// gradual.
+    Llama3 {
+        /// Divides the frequencies of long waves; at least 1.
+        factor: f64,
+        /// A wave is long that turns fewer times than this in the original context.
+        low_freq_factor: f64,
+        /// A wave is short that turns more times than this in the original context.
+        high_freq_factor: f64,
+        /// The context of pre-training, in tokens.
+        original_max_position_embeddings: usize,
+    },
 }
 
 /// The shapes of a decoder whose blocks may each have another mixer.
@@ -60,6 +91,18 @@ pub struct DecoderConfig {
     /// Base of the rotary frequencies of attention.
     #[serde(default = "rope_theta")]
     pub rope_theta: f64,
+    /// How the rotary frequencies are changed for a longer context.
+    #[serde(default)]
+    pub rope_scaling: Option<RopeScaling>,
+    /// Whether attention normalises each head of queries and keys.
+    #[serde(default = "yes")]
+    pub qk_norm: bool,
+    /// Which projections of attention have a bias.
+    #[serde(default)]
+    pub attention_bias: AttentionBias,
+    /// Whether the projections of the feed-forward have a bias.
+    #[serde(default)]
+    pub mlp_bias: bool,
     /// Whether the head is the embedding.
     pub tie_word_embeddings: bool,
     /// Token that begins a conversation.
@@ -73,15 +116,23 @@ pub struct DecoderConfig {
     pub torch_dtype: String,
 }
 
+pub(super) fn float32() -> String {
+    "float32".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
 fn architectures() -> Vec<String> {
     vec!["NamanDecoder".to_owned()]
 }
 
-fn kernel_size() -> usize {
+pub(super) fn kernel_size() -> usize {
     4
 }
 
-fn dilations() -> Vec<usize> {
+pub(super) fn dilations() -> Vec<usize> {
     vec![1]
 }
 
@@ -93,35 +144,8 @@ fn head_dim() -> usize {
     64
 }
 
-fn rope_theta() -> f64 {
+pub(super) fn rope_theta() -> f64 {
     10_000.0
-}
-
-/// The decoder that a Qwen3 is: attention in every block.
-impl From<&Qwen3Config> for DecoderConfig {
-    fn from(config: &Qwen3Config) -> Self {
-        Self {
-            architectures: config.architectures.clone(),
-            vocab_size: config.vocab_size,
-            hidden_size: config.hidden_size,
-            intermediate_size: config.intermediate_size,
-            mixers: vec![MixerKind::Attention; config.num_hidden_layers],
-            mixer_size: config.hidden_size,
-            kernel_size: kernel_size(),
-            dilations: dilations(),
-            num_attention_heads: config.num_attention_heads,
-            num_key_value_heads: config.num_key_value_heads,
-            head_dim: config.head_dim,
-            max_position_embeddings: config.max_position_embeddings,
-            rms_norm_eps: config.rms_norm_eps,
-            rope_theta: config.rope_theta,
-            tie_word_embeddings: config.tie_word_embeddings,
-            bos_token_id: config.bos_token_id,
-            eos_token_id: config.eos_token_id,
-            pad_token_id: config.pad_token_id,
-            torch_dtype: config.torch_dtype.clone(),
-        }
-    }
 }
 
 impl DecoderConfig {
@@ -137,8 +161,6 @@ impl DecoderConfig {
     /// Every tensor of `model.safetensors`: its name and shape, as Hugging Face and PyTorch name them.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (c, f, v, p) = (self.hidden_size, self.intermediate_size, self.vocab_size, self.mixer_size);
-        let queries = self.num_attention_heads * self.head_dim;
-        let keys = self.num_key_value_heads * self.head_dim;
         let recurrent = |gates: usize| {
             vec![
                 ("mixer.weight_ih", vec![gates * p, c]),
@@ -152,14 +174,7 @@ impl DecoderConfig {
         for (layer, mixer) in self.mixers.iter().enumerate() {
             let mut block = vec![("input_layernorm.weight", vec![c])];
             block.extend(match mixer {
-                MixerKind::Attention => vec![
-                    ("self_attn.q_proj.weight", vec![queries, c]),
-                    ("self_attn.k_proj.weight", vec![keys, c]),
-                    ("self_attn.v_proj.weight", vec![keys, c]),
-                    ("self_attn.o_proj.weight", vec![c, queries]),
-                    ("self_attn.q_norm.weight", vec![self.head_dim]),
-                    ("self_attn.k_norm.weight", vec![self.head_dim]),
-                ],
+                MixerKind::Attention => self.attention_tensors(),
                 MixerKind::Gru => recurrent(3),
                 MixerKind::Lstm => recurrent(4),
                 MixerKind::Convolution => vec![
@@ -174,6 +189,13 @@ impl DecoderConfig {
                 ("mlp.up_proj.weight", vec![f, c]),
                 ("mlp.down_proj.weight", vec![c, f]),
             ]);
+            if self.mlp_bias {
+                block.extend([
+                    ("mlp.gate_proj.bias", vec![f]),
+                    ("mlp.up_proj.bias", vec![f]),
+                    ("mlp.down_proj.bias", vec![c]),
+                ]);
+            }
             tensors.extend(
                 block.into_iter().map(|(name, shape)| (format!("model.layers.{layer}.{name}"), shape)),
             );
@@ -181,6 +203,35 @@ impl DecoderConfig {
         tensors.push(("model.norm.weight".to_owned(), vec![c]));
         if !self.tie_word_embeddings {
             tensors.push(("lm_head.weight".to_owned(), vec![v, c]));
+        }
+        tensors
+    }
+
+    fn attention_tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
+        let c = self.hidden_size;
+        let queries = self.num_attention_heads * self.head_dim;
+        let keys = self.num_key_value_heads * self.head_dim;
+        let mut tensors = vec![
+            ("self_attn.q_proj.weight", vec![queries, c]),
+            ("self_attn.k_proj.weight", vec![keys, c]),
+            ("self_attn.v_proj.weight", vec![keys, c]),
+            ("self_attn.o_proj.weight", vec![c, queries]),
+        ];
+        if self.attention_bias != AttentionBias::None {
+            tensors.extend([
+                ("self_attn.q_proj.bias", vec![queries]),
+                ("self_attn.k_proj.bias", vec![keys]),
+                ("self_attn.v_proj.bias", vec![keys]),
+            ]);
+        }
+        if self.attention_bias == AttentionBias::All {
+            tensors.push(("self_attn.o_proj.bias", vec![c]));
+        }
+        if self.qk_norm {
+            tensors.extend([
+                ("self_attn.q_norm.weight", vec![self.head_dim]),
+                ("self_attn.k_norm.weight", vec![self.head_dim]),
+            ]);
         }
         tensors
     }
@@ -231,6 +282,24 @@ impl DecoderConfig {
         }
         if !(1.0..=1e12).contains(&self.rope_theta) {
             return fail("rope_theta of 1 to 1e12", self.rope_theta.to_string());
+        }
+        if let Some(RopeScaling::Llama3 {
+            factor,
+            low_freq_factor: low,
+            high_freq_factor: high,
+            original_max_position_embeddings: original,
+        }) = self.rope_scaling
+        {
+            if !(1.0..=1e6).contains(&factor) {
+                return fail("a rope_scaling factor of 1 to 1e6", factor.to_string());
+            }
+            if !(low > 0.0 && low < high && high.is_finite()) {
+                return fail(
+                    "low_freq_factor above 0 and below high_freq_factor",
+                    format!("{low} and {high}"),
+                );
+            }
+            check_sizes(path, &[("original_max_position_embeddings", original, 1 << 20)])?;
         }
         // Each factor is bounded above, so no product overflows 64 bits.
         let parameters = self.parameters();

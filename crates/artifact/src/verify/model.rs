@@ -133,15 +133,11 @@ fn check_generation(
 
 fn check_weights(findings: &mut Findings<'_>, config: &ModelConfig) {
     let Some(path) = findings.require(weights::FILE) else { return };
-    let tensors = match config {
-        ModelConfig::Qwen3(config) => config.tensors(),
-        ModelConfig::Decoder(config) => config.tensors(),
-        ModelConfig::Ngram(_) => {
-            // Counts have types and names of their own; the header is the same.
-            let header = weights::header(&path);
-            findings.take(&path, header);
-            return;
-        }
+    let Some(tensors) = config.decoder().map(|decoder| decoder.tensors()) else {
+        // Counts have types and names of their own; the header is the same.
+        let header = weights::header(&path);
+        findings.take(&path, header);
+        return;
     };
     let Some(mut found) = findings.take(&path, weights::shapes(&path)) else { return };
     for (name, shape) in tensors {

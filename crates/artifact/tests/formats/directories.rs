@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use artifact::checksums;
-use artifact::config::{self, DecoderConfig, GenerationConfig, ModelConfig, Qwen3Config};
+use artifact::config::{self, DecoderConfig, Family, GenerationConfig, ModelConfig, TransformerConfig};
 use artifact::conversation::{Conversation, ConversationWriter, Message, Split};
 use artifact::json::{self, LinesWriter};
 use artifact::metrics::{self, Row};
@@ -136,11 +136,11 @@ pub(crate) fn preprocess(dir: &Path) {
     json::write(&dir.join(preprocess::FILE), &summary).unwrap();
 }
 
-pub(crate) fn qwen3() -> Qwen3Config {
+pub(crate) fn qwen3() -> TransformerConfig {
     serde_json::from_value(json!({
         "vocab_size": 261, "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2,
         "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6, "max_position_embeddings": 64,
-        "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": true,
+        "architectures": ["Qwen3ForCausalLM"], "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": true,
         "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
     }))
     .unwrap()
@@ -163,7 +163,7 @@ pub(crate) fn model(dir: &Path) {
     ModelConfig::Qwen3(qwen3()).write(dir).unwrap();
     let generation = GenerationConfig { eos_token_id: vec![1], ..GenerationConfig::default() };
     json::write(&dir.join(config::GENERATION_FILE), &generation).unwrap();
-    write_weights(dir, &qwen3().tensors());
+    write_weights(dir, &qwen3().decoder(Family::Qwen3).tensors());
 }
 
 pub(crate) fn write_weights(dir: &Path, tensors: &[(String, Vec<usize>)]) {

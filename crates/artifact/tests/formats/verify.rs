@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use artifact::config::ModelConfig;
+use artifact::config::{Family, ModelConfig};
 use artifact::conversation::Split;
 use artifact::shard::{self, Documents};
 use artifact::verify::{STAGES, verify};
@@ -255,7 +255,7 @@ fn weights_must_be_those_of_the_configuration() {
     let file = "model.safetensors";
     let rewritten = |change: fn(&mut Vec<(String, Vec<usize>)>)| {
         move |dir: &Path| {
-            let mut tensors = directories::qwen3().tensors();
+            let mut tensors = directories::qwen3().decoder(Family::Qwen3).tensors();
             change(&mut tensors);
             directories::write_weights(dir, &tensors);
         }

@@ -5,12 +5,13 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use artifact::config::{GENERATION_FILE, GenerationConfig, ModelConfig, Qwen3Config};
+use artifact::config::{GENERATION_FILE, GenerationConfig, TransformerConfig};
 use artifact::conversation::Split;
 use artifact::json;
 use artifact::report::{Counts, HeldOut, ModelReport, Report, Speed};
 use artifact::sources::{Format, Source, Sources, SplitCount};
 use model::Decoder;
+use model::decoder::Config;
 use tempfile::TempDir;
 
 use crate::client::get;
@@ -20,7 +21,7 @@ use crate::fake::{END, VOCABULARY, write_tokenizer};
 pub(crate) fn untrained(dir: &Path) -> PathBuf {
     let dir = dir.join("untrained");
     fs_err::create_dir(&dir).unwrap();
-    let config = Qwen3Config {
+    let config = TransformerConfig {
         architectures: vec!["Qwen3ForCausalLM".to_owned()],
         vocab_size: VOCABULARY,
         hidden_size: 16,
@@ -34,14 +35,15 @@ pub(crate) fn untrained(dir: &Path) -> PathBuf {
         rope_theta: 10_000.0,
         tie_word_embeddings: true,
         attention_bias: false,
+        mlp_bias: false,
+        rope_scaling: None,
         hidden_act: "silu".to_owned(),
         bos_token_id: 0,
         eos_token_id: END,
         pad_token_id: 0,
         torch_dtype: "float32".to_owned(),
     };
-    Decoder::new(&config, 1).write(&dir).unwrap();
-    ModelConfig::Qwen3(config).write(&dir).unwrap();
+    Decoder::new(Config::Qwen3(config), 1).write(&dir).unwrap();
     let generation =
         GenerationConfig { eos_token_id: vec![END], max_new_tokens: 12, ..GenerationConfig::default() };
     json::write(&dir.join(GENERATION_FILE), &generation).unwrap();

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use artifact::config::{GENERATION_FILE, GenerationConfig, ModelConfig, Qwen3Config};
+use artifact::config::{GENERATION_FILE, GenerationConfig, TransformerConfig};
 use artifact::json::{self, LinesWriter};
 use artifact::metrics::{self, Row, StepRow, ValidationRow};
 use artifact::report::{PAGE_FILE, Report, Sample};
 use model::Decoder;
+use model::decoder::Config;
 use tempfile::TempDir;
 
 use crate::bytes_tokenizer::bytes_tokenizer;
@@ -17,7 +18,7 @@ fn model_dir() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let tokenizer = bytes_tokenizer();
     let end = tokenizer.eos().unwrap();
-    let config = Qwen3Config {
+    let config = TransformerConfig {
         architectures: vec!["Qwen3ForCausalLM".to_owned()],
         vocab_size: tokenizer.vocab_size(),
         hidden_size: 16,
@@ -31,14 +32,15 @@ fn model_dir() -> TempDir {
         rope_theta: 10_000.0,
         tie_word_embeddings: true,
         attention_bias: false,
+        mlp_bias: false,
+        rope_scaling: None,
         hidden_act: "silu".to_owned(),
         bos_token_id: 0,
         eos_token_id: end,
         pad_token_id: 0,
         torch_dtype: "float32".to_owned(),
     };
-    Decoder::new(&config, 1).write(dir.path()).unwrap();
-    ModelConfig::Qwen3(config).write(dir.path()).unwrap();
+    Decoder::new(Config::Qwen3(config), 1).write(dir.path()).unwrap();
     tokenizer.write(dir.path()).unwrap();
     let generation = GenerationConfig { eos_token_id: vec![end], ..GenerationConfig::default() };
     json::write(&dir.path().join(GENERATION_FILE), &generation).unwrap();

@@ -58,9 +58,9 @@ impl Block {
     }
 
     /// Every matrix.
-    pub(super) fn projections(&mut self) -> Vec<&mut Linear> {
-        let mut all = self.mixer.projections();
-        all.extend(self.feed_forward.projections());
+    pub(super) fn matrices(&mut self) -> Vec<&mut Linear> {
+        let mut all = self.mixer.matrices();
+        all.extend(self.feed_forward.matrices());
         all
     }
 

@@ -79,7 +79,7 @@ impl Convolution {
         }
     }
 
-    pub(super) fn projections(&mut self) -> [&mut Linear; 2] {
+    pub(super) fn matrices(&mut self) -> [&mut Linear; 2] {
         [&mut self.conv, &mut self.output]
     }
 

@@ -4,14 +4,14 @@ use rayon::prelude::*;
 
 use super::linear::Linear;
 use super::norm::{NormTape, RmsNorm};
-use super::rows::{Rows, matrix, matrix_mut, with_scratch};
+use super::rows::{Rows, with_scratch};
 use super::{NamedTensor, NamedTensorMut};
 
 /// Norm and `SwiGLU` (Shazeer 2020): y = x + (silu(u Wgt) * (u Wut)) Wdt with u = norm(x).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FeedForward {
     norm: RmsNorm,
-    /// Gate and up projections, one product. `[2F, C]`
+    /// Gate and up matrices, one product. `[2F, C]`
     gate_up: Linear,
     /// `[C, F]`
     down: Linear,
@@ -36,10 +36,13 @@ pub(super) struct FeedForwardScratch {
 
 impl FeedForward {
     pub(super) fn zeros(config: &DecoderConfig) -> Self {
-        Self {
-            norm: RmsNorm::new(config.hidden_size, config.rms_norm_eps as f32),
-            gate_up: Linear::zeros(2 * config.intermediate_size, config.hidden_size),
-            down: Linear::zeros(config.hidden_size, config.intermediate_size),
+        let norm = RmsNorm::new(config.hidden_size, config.rms_norm_eps as f32);
+        let gate_up = Linear::zeros(2 * config.intermediate_size, config.hidden_size);
+        let down = Linear::zeros(config.hidden_size, config.intermediate_size);
+        if config.mlp_bias {
+            Self { norm, gate_up: gate_up.with_bias(), down: down.with_bias() }
+        } else {
+            Self { norm, gate_up, down }
         }
     }
 
@@ -51,7 +54,7 @@ impl FeedForward {
         }
     }
 
-    pub(super) fn projections(&mut self) -> [&mut Linear; 2] {
+    pub(super) fn matrices(&mut self) -> [&mut Linear; 2] {
         [&mut self.gate_up, &mut self.down]
     }
 
@@ -73,9 +76,9 @@ impl FeedForward {
             .zip(tape.hidden.tasks_mut())
             .for_each(|(((x, norm), pairs), hidden)| {
                 let normed = self.norm.forward_task(x, norm);
-                gate_up.product(matrix(normed, c), 0.0, matrix_mut(pairs, 2 * f));
+                gate_up.apply(normed, 0.0, pairs);
                 silu_mul(pairs, f, hidden);
-                down.product(matrix(hidden, f), 1.0, matrix_mut(x, c));
+                down.apply(hidden, 1.0, x);
             });
     }
 
@@ -99,9 +102,9 @@ impl FeedForward {
                 let rows = dx.len() / c;
                 with_scratch(rows * (f + c), |scratch| {
                     let (dhidden, dnormed) = scratch.split_at_mut(rows * f);
-                    down.product(matrix(dx, c), 0.0, matrix_mut(dhidden, f));
+                    down.apply(dx, 0.0, dhidden);
                     silu_mul_backward(dhidden, f, pairs);
-                    gate_up.product(matrix(pairs, 2 * f), 0.0, matrix_mut(dnormed, c));
+                    gate_up.apply(pairs, 0.0, dnormed);
                     self.norm.backward_task(dnormed, norm, dx)
                 })
             })
@@ -120,19 +123,15 @@ impl FeedForward {
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
         let (c, f) = self.down.weight.dim();
-        let (gate, up) = self.gate_up.values().split_at(f * c);
         tensor("post_attention_layernorm.weight", &[c], &self.norm.weight);
-        tensor("mlp.gate_proj.weight", &[f, c], gate);
-        tensor("mlp.up_proj.weight", &[f, c], up);
-        tensor("mlp.down_proj.weight", &[c, f], self.down.values());
+        self.gate_up.visit(&[("mlp.gate_proj", f), ("mlp.up_proj", f)], tensor);
+        self.down.visit(&[("mlp.down_proj", c)], tensor);
     }
 
     pub(super) fn visit_mut<'a>(&'a mut self, tensor: NamedTensorMut<'_, 'a>) {
         let (c, f) = self.down.weight.dim();
-        let (gate, up) = self.gate_up.values_mut().split_at_mut(f * c);
         tensor("post_attention_layernorm.weight", &[c], &mut self.norm.weight);
-        tensor("mlp.gate_proj.weight", &[f, c], gate);
-        tensor("mlp.up_proj.weight", &[f, c], up);
-        tensor("mlp.down_proj.weight", &[c, f], self.down.values_mut());
+        self.gate_up.visit_mut(&[("mlp.gate_proj", f), ("mlp.up_proj", f)], tensor);
+        self.down.visit_mut(&[("mlp.down_proj", c)], tensor);
     }
 }

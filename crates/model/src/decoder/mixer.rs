@@ -73,11 +73,11 @@ impl Mixer {
     }
 
     /// Every matrix.
-    pub(super) fn projections(&mut self) -> Vec<&mut Linear> {
+    pub(super) fn matrices(&mut self) -> Vec<&mut Linear> {
         match self {
-            Self::Attention(mixer) => mixer.projections().into(),
-            Self::Gru(Gru(mixer)) | Self::Lstm(Lstm(mixer)) => mixer.projections().into(),
-            Self::Convolution(mixer) => mixer.projections().into(),
+            Self::Attention(mixer) => mixer.matrices().into(),
+            Self::Gru(Gru(mixer)) | Self::Lstm(Lstm(mixer)) => mixer.matrices().into(),
+            Self::Convolution(mixer) => mixer.matrices().into(),
         }
     }
 

@@ -87,7 +87,7 @@ impl Recurrent {
         }
     }
 
-    pub(super) fn projections(&mut self) -> [&mut Linear; 3] {
+    pub(super) fn matrices(&mut self) -> [&mut Linear; 3] {
         [&mut self.input, &mut self.hidden, &mut self.output]
     }
 

@@ -1,3 +1,5 @@
+use artifact::config::{DecoderConfig, RopeScaling};
+
 /// Cosines and sines of the rotary position embedding (Su et al. 2021): position t turns the pair (i, i + D/2) by
 /// t theta^(-2i/D).
 #[derive(Debug, Clone, PartialEq)]
@@ -10,15 +12,16 @@ pub(super) struct Rope {
 }
 
 impl Rope {
-    pub(super) fn new(theta: f64, head_dim: usize, positions: usize) -> Self {
-        let half = head_dim / 2;
-        let angles = (0..positions).flat_map(|t| {
-            (0..half).map(move |i| {
-                // transformers computes the frequency in f32, and the product with the position too.
-                let frequency = (1.0 / theta.powf(2.0 * i as f64 / head_dim as f64)) as f32;
-                t as f32 * frequency
-            })
-        });
+    /// For the positions below `positions`.
+    pub(super) fn new(config: &DecoderConfig, positions: usize) -> Self {
+        let half = config.head_dim / 2;
+        let frequency = |i: usize| {
+            let frequency = 1.0 / config.rope_theta.powf(2.0 * i as f64 / config.head_dim as f64);
+            config.rope_scaling.map_or(frequency, |scaling| scaled(frequency, scaling))
+        };
+        let frequencies: Vec<f64> = (0..half).map(frequency).collect();
+        // transformers has the frequency in f32, and its product with the position too.
+        let angles = (0..positions).flat_map(|t| frequencies.iter().map(move |&f| t as f32 * f as f32));
         let (cos, sin) = angles.map(|angle| (angle.cos(), angle.sin())).unzip();
         Self { half, cos, sin }
     }
@@ -31,4 +34,14 @@ impl Rope {
             kernels::rotate(head, cos, sin, direction);
         }
     }
+}
+
+/// The frequency in a longer context (Llama 3.1): with n turns in the original context, f where n is above `high`,
+/// f / factor where n is below `low`, and (1 - s) f / factor + s f with s = (n - low) / (high - low) between.
+fn scaled(f: f64, scaling: RopeScaling) -> f64 {
+    let RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } =
+        scaling;
+    let turns = original_max_position_embeddings as f64 * f / std::f64::consts::TAU;
+    let share = ((turns - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
+    (1.0 - share) * f / factor + share * f
 }
