@@ -10,6 +10,7 @@
 mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod kept;
 mod pack;
 mod portable;
 
@@ -19,7 +20,9 @@ use std::sync::OnceLock;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use self::pack::{Factor, pack};
+pub(crate) use self::kept::PackedRows;
+pub(crate) use self::pack::Factor;
+use self::pack::pack;
 use crate::{Level, Threads};
 
 /// Rows, columns and inner size of a block.
@@ -188,7 +191,7 @@ impl<'a> PackedRight<'a> {
                 for (row, left) in left.chunks_exact(inner.len()).enumerate() {
                     let mut c = c.slice_mut(s![row * BLOCK.., ..]);
                     for (column, right) in right.chunks_exact(k.next_multiple_of(BLOCK) * BLOCK).enumerate() {
-                        let right = &right[inner.clone()];
+                        let (left, right) = (Line::of(left), Line::of(&right[inner.clone()]));
                         unit.block(left, right, keep == 1.0 || start > 0, column * BLOCK, &mut c);
                     }
                 }
@@ -217,6 +220,28 @@ fn grown(buffer: &mut Vec<u16>, length: usize) -> &mut [u16] {
     &mut buffer[..length]
 }
 
+/// Blocks along the inner size, at equal distances.
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    values: &'a [u16],
+    count: usize,
+    /// Values from one block to the next.
+    step: usize,
+}
+
+impl<'a> Line<'a> {
+    /// Of neighbouring blocks.
+    fn of(values: &'a [u16]) -> Self {
+        Self::strided(values, values.len() / BLOCK_VALUES, BLOCK_VALUES)
+    }
+
+    /// Of `count` blocks, the first of which begins `values`.
+    fn strided(values: &'a [u16], count: usize, step: usize) -> Self {
+        assert!(count > 0 && values.len() >= (count - 1) * step + BLOCK_VALUES, "all blocks are there");
+        Self { values, count, step }
+    }
+}
+
 impl Bf16Unit {
     /// Prepares the calling thread, until the guard is dropped.
     fn begin(self) -> Option<Prepared> {
@@ -227,10 +252,17 @@ impl Bf16Unit {
         None
     }
 
-    /// `c = left right` or `c += left right` for one block row of the left factor and one of the right: the first 32
-    /// rows of `c` and its 32 columns from `column`, or what there is of them.
-    fn block(self, left: &[u16], right: &[u16], adds: bool, column: usize, c: &mut ArrayViewMut2<'_, f32>) {
-        assert_eq!(left.len(), right.len(), "both have the chunk's inner size");
+    /// `c = left right` or `c += left right` for one row of blocks of each factor: the first 32 rows of `c` and its 32
+    /// columns from `column`, or what there is of them.
+    fn block(
+        self,
+        left: Line<'_>,
+        right: Line<'_>,
+        adds: bool,
+        column: usize,
+        c: &mut ArrayViewMut2<'_, f32>,
+    ) {
+        assert_eq!(left.count, right.count, "both have the chunk's inner size");
         let (rows, columns) = c.dim();
         if rows >= BLOCK && columns >= column + BLOCK {
             let stride = c.strides()[0] as usize;
@@ -247,10 +279,10 @@ impl Bf16Unit {
     }
 
     /// As [`Self::block`], for 32 rows of 32 values at `c`, `stride` values apart.
-    fn whole_block(self, left: &[u16], right: &[u16], adds: bool, c: *mut f32, stride: usize) {
+    fn whole_block(self, left: Line<'_>, right: Line<'_>, adds: bool, c: *mut f32, stride: usize) {
         match self {
             // SAFETY: `c` is the start of 32 rows of 32 values that the caller holds mutably (a view of that size, or a
-            // buffer of its own); both factors hold the same number of whole blocks; `current` found the unit on this
+            // buffer of its own); both lines have the same number of blocks; `current` found the unit on this
             // processor, and `begin` configured the thread's tiles.
             #[cfg(target_arch = "x86_64")]
             Self::Amx => unsafe { amx::block(left, right, adds, c, stride) },

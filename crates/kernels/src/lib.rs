@@ -6,6 +6,7 @@
 
 mod bf16;
 mod gates;
+mod kept;
 mod level;
 mod matvec;
 mod precision;
@@ -14,6 +15,7 @@ mod vector;
 
 pub use bf16::{Bf16Unit, product_bf16};
 pub use gates::*;
+pub use kept::{KeptRows, KeptTask, Role};
 pub use level::Level;
 pub use matvec::matvec;
 pub use precision::{Precision, Prepared};

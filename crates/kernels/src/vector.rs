@@ -118,6 +118,18 @@ leveled! {
 }
 
 leveled! {
+    /// What [`rms_norm`] made of x, given the scales that it took.
+    pub fn rms_norm_again(x: &[f32], w: &[f32], scales: &[f32], y: &mut [f32]) {
+        let width = w.len();
+        for ((x, y), scale) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(scales) {
+            for i in 0..width {
+                y[i] = x[i] * *scale * w[i];
+            }
+        }
+    }
+}
+
+leveled! {
     /// Backward of [`rms_norm`]: adds to `dx` and to `dw`, given `dy`.
     ///
     /// Forward was y = x r w, so with g = dy w: dx = r g - x r^3 mean(g x), dw = sum over rows of dy x r.

@@ -4,7 +4,7 @@ use std::arch::asm;
 use std::arch::x86_64::{__cpuid_count, _xgetbv};
 use std::sync::OnceLock;
 
-use super::BLOCK_VALUES;
+use super::Line;
 
 /// Whether the processor has AMX with bfloat16 and the operating system lets this process use it.
 pub(super) fn is_available() -> bool {
@@ -103,10 +103,10 @@ impl Drop for Tiles {
 /// `c = left right` or `c += left right`: two by two tiles of sums over all blocks.
 ///
 /// # Safety
-/// A [`Tiles`] lives on this thread. `left` and `right` hold equally many whole blocks. `c` is the start of 32 rows of
+/// A [`Tiles`] lives on this thread. `left` and `right` have equally many blocks. `c` is the start of 32 rows of
 /// 32 values, `stride` apart, that nothing else uses meanwhile.
-pub(super) unsafe fn block(left: &[u16], right: &[u16], adds: bool, c: *mut f32, stride: usize) {
-    // SAFETY: tiles are loaded from the two tiles of each of the `blocks` blocks on either side, and sums from and to
+pub(super) unsafe fn block(left: Line<'_>, right: Line<'_>, adds: bool, c: *mut f32, stride: usize) {
+    // SAFETY: tiles are loaded from the two tiles of each of the lines' blocks, and sums from and to
     // 16 rows of 64 bytes at the four quarters of `c`, as the caller promises.
     unsafe {
         let below = c.add(16 * stride);
@@ -132,8 +132,8 @@ pub(super) unsafe fn block(left: &[u16], right: &[u16], adds: bool, c: *mut f32,
             "tdpbf16ps tmm1, tmm4, tmm7",
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {left}, 2048",
-            "add {right}, 2048",
+            "add {left}, {left_step}",
+            "add {right}, {right_step}",
             "dec {blocks}",
             "jnz 2b",
             "tilestored [{c} + {stride}], tmm0",
@@ -145,9 +145,11 @@ pub(super) unsafe fn block(left: &[u16], right: &[u16], adds: bool, c: *mut f32,
             below = in(reg) below,
             stride = in(reg) stride * size_of::<f32>(),
             row = in(reg) 64_usize,
-            left = inout(reg) left.as_ptr() => _,
-            right = inout(reg) right.as_ptr() => _,
-            blocks = inout(reg) left.len() / BLOCK_VALUES => _,
+            left = inout(reg) left.values.as_ptr() => _,
+            right = inout(reg) right.values.as_ptr() => _,
+            left_step = in(reg) left.step * size_of::<u16>(),
+            right_step = in(reg) right.step * size_of::<u16>(),
+            blocks = inout(reg) left.count => _,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),

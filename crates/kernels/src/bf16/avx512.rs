@@ -3,7 +3,7 @@ use std::arch::x86_64::{
     _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::{BLOCK, BLOCK_VALUES};
+use super::{BLOCK, BLOCK_VALUES, Line};
 
 /// Rows whose sums stay in registers: 8 times two vectors, beside two of the right factor and one of the left.
 const ROWS: usize = 8;
@@ -15,23 +15,22 @@ const TILE: usize = BLOCK_VALUES / 2;
 /// `c = left right` or `c += left right`.
 ///
 /// # Safety
-/// The processor has AVX-512 F and BF16. `left` and `right` hold equally many whole blocks. `c` is the start of 32 rows
+/// The processor has AVX-512 F and BF16. `left` and `right` have equally many blocks. `c` is the start of 32 rows
 /// of 32 values, `stride` apart, that nothing else uses meanwhile.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn block(left: &[u16], right: &[u16], adds: bool, c: *mut f32, stride: usize) {
-    let blocks = left.len() / BLOCK_VALUES;
+pub(super) unsafe fn block(left: Line<'_>, right: Line<'_>, adds: bool, c: *mut f32, stride: usize) {
     for first in (0..BLOCK).step_by(ROWS) {
         let mut sums: [[__m512; 2]; ROWS] = [[_mm512_setzero_ps(); 2]; ROWS];
-        for block in 0..blocks {
+        for block in 0..left.count {
             for pair in 0..LANES {
                 // SAFETY: block, pair and row are within the packed blocks, whose tiles are 16 by 32 values.
                 unsafe {
-                    let right = right.as_ptr().add(block * BLOCK_VALUES + pair * BLOCK);
+                    let right = right.values.as_ptr().add(block * right.step + pair * BLOCK);
                     let columns: [__m512bh; 2] = [
                         std::mem::transmute(_mm512_loadu_si512(right.cast())),
                         std::mem::transmute(_mm512_loadu_si512(right.add(TILE).cast())),
                     ];
-                    let left = left.as_ptr().add(block * BLOCK_VALUES + first * BLOCK + pair * 2);
+                    let left = left.values.as_ptr().add(block * left.step + first * BLOCK + pair * 2);
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let value = left.add(row * BLOCK).cast::<i32>().read_unaligned();
                         let value: __m512bh = std::mem::transmute(_mm512_set1_epi32(value));

@@ -5,7 +5,7 @@ use crate::Level;
 
 /// Which factor of a product a block row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Factor {
+pub(crate) enum Factor {
     /// Its tiles are `[16 rows, 16 pairs, 2]`.
     Left,
     /// Its tiles are `[16 pairs, 16 columns, 2]`.

@@ -1,12 +1,14 @@
-use super::{BLOCK, BLOCK_VALUES};
+use super::{BLOCK, BLOCK_VALUES, Line};
 
 /// `c = left right` or `c += left right`.
 ///
 /// # Safety
 /// `c` is the start of 32 rows of 32 values, `stride` apart, that nothing else uses meanwhile.
-pub(super) unsafe fn block(left: &[u16], right: &[u16], adds: bool, c: *mut f32, stride: usize) {
+pub(super) unsafe fn block(left: Line<'_>, right: Line<'_>, adds: bool, c: *mut f32, stride: usize) {
     let mut sums = [[0.0_f32; BLOCK]; BLOCK];
-    for (left, right) in left.chunks_exact(BLOCK_VALUES).zip(right.chunks_exact(BLOCK_VALUES)) {
+    for block in 0..left.count {
+        let left = &left.values[block * left.step..][..BLOCK_VALUES];
+        let right = &right.values[block * right.step..][..BLOCK_VALUES];
         for (left, sums) in left.chunks_exact(BLOCK).zip(&mut sums) {
             for (pair, left) in left.chunks_exact(2).enumerate() {
                 let left = [widen(left[0]), widen(left[1])];

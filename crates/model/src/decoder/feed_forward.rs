@@ -1,11 +1,11 @@
 use artifact::config::DecoderConfig;
-use kernels::{silu_mul, silu_mul_backward};
+use kernels::{KeptRows, Role, silu_mul, silu_mul_backward};
 use rayon::prelude::*;
 
 use super::linear::Linear;
 use super::norm::{NormTape, RmsNorm};
-use super::rows::{Rows, with_scratch};
-use super::{NamedTensor, NamedTensorMut};
+use super::rows::{Rows, columns, with_scratch};
+use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK};
 
 /// Norm and `SwiGLU` (Shazeer 2020): y = x + (silu(u Wgt) * (u Wut)) Wdt with u = norm(x).
 #[derive(Debug, Clone, PartialEq)]
@@ -17,21 +17,27 @@ pub(super) struct FeedForward {
     down: Linear,
 }
 
-/// What the backward pass needs of the forward pass.
+/// What the backward pass needs of the forward pass; the rest it computes again.
 #[derive(Debug, Default)]
 pub(super) struct FeedForwardTape {
     norm: NormTape,
     /// `[N, 2F]`
     gate_up: Rows,
-    /// silu(gate) * up. `[N, F]`
-    hidden: Rows,
 }
 
-/// Buffers that all blocks share: the weights as products take them.
+/// Buffers that all blocks share.
 #[derive(Debug, Default)]
 pub(super) struct FeedForwardScratch {
-    gate_up: Vec<u16>,
-    down: Vec<u16>,
+    /// The weights as products take them.
+    weights: [Vec<u16>; 2],
+    /// u `[N, C]`
+    normed: KeptRows,
+    /// `[N, 2F]`
+    dgate_up: KeptRows,
+    /// silu(gate) * up. `[N, F]`
+    hidden: KeptRows,
+    /// `[N, C]`
+    dy: KeptRows,
 }
 
 impl FeedForward {
@@ -66,20 +72,20 @@ impl FeedForward {
     /// x `[N, C]` becomes y. A thread takes some rows through the whole layer, while they are in its cache.
     pub(super) fn forward(&self, x: &mut Rows, tape: &mut FeedForwardTape, scratch: &mut FeedForwardScratch) {
         let ((n, c), f) = (x.view().dim(), self.width());
-        let gate_up = self.gate_up.prepare(&mut scratch.gate_up);
-        let down = self.down.prepare(&mut scratch.down);
+        let [gate_up, down] = &mut scratch.weights;
+        let (gate_up, down) = (self.gate_up.prepare(gate_up), self.down.prepare(down));
         tape.gate_up.reset(n, 2 * f);
-        tape.hidden.reset(n, f);
-        x.tasks_mut()
-            .zip(tape.norm.tasks(n, c))
-            .zip(tape.gate_up.tasks_mut())
-            .zip(tape.hidden.tasks_mut())
-            .for_each(|(((x, norm), pairs), hidden)| {
-                let normed = self.norm.forward_task(x, norm);
-                gate_up.apply(normed, 0.0, pairs);
-                silu_mul(pairs, f, hidden);
-                down.apply(hidden, 1.0, x);
-            });
+        x.tasks_mut().zip(tape.norm.tasks(n, c)).zip(tape.gate_up.tasks_mut()).for_each(
+            |((x, norm), pairs)| {
+                let rows = x.len() / c;
+                with_scratch([rows * c, rows * f], |[normed, hidden]| {
+                    self.norm.forward_task(x, norm, normed);
+                    gate_up.apply(normed, 0.0, pairs);
+                    silu_mul(pairs, f, hidden);
+                    down.apply(hidden, 1.0, x);
+                });
+            },
+        );
     }
 
     /// dy `[N, C]` becomes dx; spends the tape.
@@ -90,27 +96,39 @@ impl FeedForward {
         scratch: &mut FeedForwardScratch,
         gradient: &mut Self,
     ) {
-        let (c, f) = self.down.weight.dim();
-        self.down.accumulate(dx.view(), tape.hidden.view(), &mut gradient.down);
-        let gate_up = self.gate_up.prepare_backward(&mut scratch.gate_up);
-        let down = self.down.prepare_backward(&mut scratch.down);
-        let partial: Vec<Vec<f32>> = dx
-            .tasks_mut()
-            .zip(tape.norm.tasks_backward())
-            .zip(tape.gate_up.tasks_mut())
-            .map(|((dx, norm), pairs)| {
+        let ((n, c), f) = (dx.view().dim(), self.width());
+        let FeedForwardScratch { weights: [gate_up, down], normed, dgate_up, hidden, dy } = scratch;
+        let (gate_up, down) = (self.gate_up.prepare_backward(gate_up), self.down.prepare_backward(down));
+        let kept = normed
+            .tasks(self.gate_up.precision, (n, c), ROWS_PER_TASK)
+            .zip(dgate_up.tasks(self.gate_up.precision, (n, 2 * f), ROWS_PER_TASK))
+            .zip(hidden.tasks(self.down.precision, (n, f), ROWS_PER_TASK))
+            .zip(dy.tasks(self.down.precision, (n, c), ROWS_PER_TASK));
+        let tasks = dx.tasks_mut().zip(tape.norm.tasks_backward()).zip(tape.gate_up.tasks_mut()).zip(kept);
+        let parts: Vec<[Vec<f32>; 3]> = tasks
+            .map(|(((dx, norm), pairs), (((keep_normed, keep_dgate_up), keep_hidden), keep_dy))| {
                 let rows = dx.len() / c;
-                with_scratch(rows * (f + c), |scratch| {
-                    let (dhidden, dnormed) = scratch.split_at_mut(rows * f);
-                    down.apply(dx, 0.0, dhidden);
-                    silu_mul_backward(dhidden, f, pairs);
-                    gate_up.apply(pairs, 0.0, dnormed);
-                    self.norm.backward_task(dnormed, norm, dx)
+                with_scratch([rows * c, rows * f], |[narrow, wide]| {
+                    self.norm.repeat_task(norm, narrow);
+                    keep_normed.store(narrow, Role::Input);
+                    silu_mul(pairs, f, wide);
+                    keep_hidden.store(wide, Role::Input);
+                    keep_dy.store(dx, Role::Gradient);
+                    let down_bias = self.down.bias_part(dx);
+
+                    down.apply(dx, 0.0, wide);
+                    silu_mul_backward(wide, f, pairs);
+                    keep_dgate_up.store(pairs, Role::Gradient);
+                    let gate_up_bias = self.gate_up.bias_part(pairs);
+                    gate_up.apply(pairs, 0.0, narrow);
+                    [self.norm.backward_task(narrow, norm, dx), gate_up_bias, down_bias]
                 })
             })
             .collect();
-        gradient.norm.add_all(&partial);
-        self.gate_up.accumulate(tape.gate_up.view(), tape.norm.normed(), &mut gradient.gate_up);
+        let [norm_parts, gate_up_bias, down_bias] = columns(parts);
+        gradient.norm.add_all(&norm_parts);
+        self.gate_up.accumulate_kept(dgate_up, normed, &gate_up_bias, &mut gradient.gate_up);
+        self.down.accumulate_kept(dy, hidden, &down_bias, &mut gradient.down);
     }
 
     /// The few rows x `[n, C]` of a session become y, on the calling thread.

@@ -1,4 +1,4 @@
-use kernels::{Precision, Prepared, Threads, matvec, product};
+use kernels::{KeptRows, Precision, Prepared, Threads, matvec, product};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::rows::{add_column_sums, add_to_rows, matrix, matrix_mut};
@@ -60,6 +60,29 @@ impl Linear {
         if let Some(bias) = &mut gradient.bias {
             add_column_sums(dy.as_slice().expect("rows are contiguous"), bias);
         }
+    }
+
+    /// As [`Self::accumulate`], of rows that threads have kept; `bias` holds the tasks' parts of db, in their order.
+    pub(super) fn accumulate_kept(
+        &self,
+        dy: &KeptRows,
+        x: &KeptRows,
+        bias: &[Vec<f32>],
+        gradient: &mut Self,
+    ) {
+        dy.accumulate(x, gradient.weight.view_mut());
+        if let Some(gradient) = &mut gradient.bias {
+            bias.iter().for_each(|part| kernels::add(gradient, part));
+        }
+    }
+
+    /// One task's part of db; nothing where there is no bias.
+    pub(super) fn bias_part(&self, dy: &[f32]) -> Vec<f32> {
+        let mut sums = vec![0.0; self.bias.as_ref().map_or(0, Vec::len)];
+        if !sums.is_empty() {
+            dy.chunks_exact(sums.len()).for_each(|dy| kernels::add(&mut sums, dy));
+        }
+        sums
     }
 
     /// Ready for y = x Wt + b, for rows that threads take apart; `buffer` holds the weight as products take it.

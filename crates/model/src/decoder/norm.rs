@@ -1,5 +1,4 @@
-use kernels::{add, rms_norm, rms_norm_backward};
-use ndarray::ArrayView2;
+use kernels::{add, rms_norm, rms_norm_again, rms_norm_backward};
 use rayon::prelude::*;
 
 use super::rows::Rows;
@@ -59,11 +58,15 @@ impl RmsNorm {
         }
     }
 
-    /// The norm of one task's rows x, which are kept with it.
-    pub(super) fn forward_task<'a>(&self, x: &[f32], task: NormTask<'a>) -> &'a [f32] {
+    /// `normed`, the norm of one task's rows x, which are kept with it.
+    pub(super) fn forward_task(&self, x: &[f32], task: NormTask<'_>, normed: &mut [f32]) {
         task.x.copy_from_slice(x);
-        rms_norm(x, &self.weight, self.epsilon, task.normed, task.scales);
-        task.normed
+        rms_norm(x, &self.weight, self.epsilon, normed, task.scales);
+    }
+
+    /// What [`Self::forward_task`] computed, again.
+    pub(super) fn repeat_task(&self, (x, scales): (&[f32], &[f32]), normed: &mut [f32]) {
+        rms_norm_again(x, &self.weight, scales, normed);
     }
 
     /// Adds to one task's rows of dx, given those of dy; returns the task's part of the weight's gradient. `[C]`
@@ -94,13 +97,11 @@ impl RmsNorm {
     }
 }
 
-/// What a norm read and wrote, for the backward pass.
+/// What a norm read, and the scales of its rows, for the backward pass.
 #[derive(Debug, Default)]
 pub(super) struct NormTape {
     /// `[N, C]`
     x: Rows,
-    /// `[N, C]`
-    normed: Rows,
     /// 1 / sqrt(mean(x^2) + epsilon). `[N, 1]`
     scales: Rows,
 }
@@ -108,7 +109,6 @@ pub(super) struct NormTape {
 /// One task's rows of a [`NormTape`].
 pub(super) struct NormTask<'a> {
     x: &'a mut [f32],
-    normed: &'a mut [f32],
     scales: &'a mut [f32],
 }
 
@@ -116,20 +116,12 @@ impl NormTape {
     /// The tasks of a forward pass over N rows of width C.
     pub(super) fn tasks(&mut self, n: usize, c: usize) -> impl IndexedParallelIterator<Item = NormTask<'_>> {
         self.x.reset(n, c);
-        self.normed.reset(n, c);
         self.scales.reset(n, 1);
-        let scales = self.scales.tasks_mut();
-        let tasks = self.x.tasks_mut().zip(self.normed.tasks_mut()).zip(scales);
-        tasks.map(|((x, normed), scales)| NormTask { x, normed, scales })
+        self.x.tasks_mut().zip(self.scales.tasks_mut()).map(|(x, scales)| NormTask { x, scales })
     }
 
     /// The tasks of a backward pass: x and the scales.
     pub(super) fn tasks_backward(&self) -> impl IndexedParallelIterator<Item = (&[f32], &[f32])> {
         self.x.tasks().zip(self.scales.tasks())
-    }
-
-    /// `[N, C]`
-    pub(super) fn normed(&self) -> ArrayView2<'_, f32> {
-        self.normed.view()
     }
 }

@@ -70,16 +70,36 @@ thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls with `length` values that are the calling thread's own meanwhile, whatever they were before.
-pub(super) fn with_scratch<R>(length: usize, with: impl FnOnce(&mut [f32]) -> R) -> R {
+/// Calls with as many values as asked for, which are the calling thread's own meanwhile, whatever they were before.
+pub(super) fn with_scratch<const K: usize, R>(
+    lengths: [usize; K],
+    with: impl FnOnce([&mut [f32]; K]) -> R,
+) -> R {
     // Taken, not borrowed: a call may lead to another one.
     let mut values = SCRATCH.take();
+    let length = lengths.iter().sum();
     if values.len() < length {
         values.resize(length, 0.0);
     }
-    let result = with(&mut values[..length]);
+    let mut rest = &mut values[..length];
+    let result = with(lengths.map(|length| {
+        let (part, below) = std::mem::take(&mut rest).split_at_mut(length);
+        rest = below;
+        part
+    }));
     SCRATCH.set(values);
     result
+}
+
+/// The first of every task's results, the second of every one, ...
+pub(super) fn columns<const K: usize, T>(tasks: Vec<[T; K]>) -> [Vec<T>; K] {
+    let mut columns = [const { Vec::new() }; K];
+    for task in tasks {
+        for (column, value) in columns.iter_mut().zip(task) {
+            column.push(value);
+        }
+    }
+    columns
 }
 
 /// Rows of `width` as a matrix. `[N, width]`

@@ -1,0 +1,130 @@
+use ndarray::{ArrayView2, ArrayViewMut2};
+use rayon::prelude::*;
+
+use crate::bf16::{Factor, PackedRows};
+use crate::{Precision, Threads, product};
+
+/// Rows `[N, width]` that threads keep, each some of them, for the product that a weight's gradient is.
+#[derive(Debug, Default)]
+pub struct KeptRows {
+    width: usize,
+    /// `[N, width]`
+    values: Vec<f32>,
+    packed: PackedRows,
+    precision: Precision,
+}
+
+/// One task's rows of [`KeptRows`].
+#[derive(Debug)]
+pub struct KeptTask<'a> {
+    width: usize,
+    place: Place<'a>,
+}
+
+#[derive(Debug)]
+enum Place<'a> {
+    F32(&'a mut [f32]),
+    Bf16(&'a mut [u16]),
+}
+
+/// What kept rows will be in the product dyt x.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The gradient of the outputs, dy.
+    Gradient,
+    /// The inputs, x.
+    Input,
+}
+
+impl KeptRows {
+    /// Takes the shape of `n` rows and gives the place of each `rows` of them, a multiple of 32, in their order.
+    pub fn tasks(
+        &mut self,
+        precision: Precision,
+        (n, width): (usize, usize),
+        rows: usize,
+    ) -> impl IndexedParallelIterator<Item = KeptTask<'_>> {
+        (self.width, self.precision) = (width, precision);
+        let tasks: Vec<KeptTask<'_>> = match precision {
+            Precision::F32 => {
+                self.values.resize(n * width, 0.0);
+                self.values
+                    .chunks_mut(rows * width)
+                    .map(Place::F32)
+                    .map(|place| KeptTask { width, place })
+                    .collect()
+            }
+            Precision::Bf16 => {
+                self.packed.reset(n, width);
+                self.packed.tasks_mut(rows).map(Place::Bf16).map(|place| KeptTask { width, place }).collect()
+            }
+        };
+        tasks.into_par_iter()
+    }
+
+    /// `c += dyt x`, for `self` = dy `[N, outputs]`, x `[N, inputs]` and `c` `[outputs, inputs]`.
+    ///
+    /// # Panics
+    /// When the shapes or precisions do not agree, or a row of `c` is not contiguous.
+    pub fn accumulate(&self, x: &Self, c: ArrayViewMut2<'_, f32>) {
+        assert_eq!(self.precision, x.precision, "both are kept alike");
+        match self.precision {
+            Precision::F32 => product(self.view().reversed_axes(), x.view(), 1.0, 1.0, c, Threads::All),
+            Precision::Bf16 => self.packed.accumulate(&x.packed, c),
+        }
+    }
+
+    fn view(&self) -> ArrayView2<'_, f32> {
+        let rows = self.values.len().checked_div(self.width).unwrap_or(0);
+        ArrayView2::from_shape((rows, self.width), &self.values).expect("whole rows")
+    }
+}
+
+impl KeptTask<'_> {
+    /// Keeps the task's rows `[rows, width]`.
+    pub fn store(self, rows: &[f32], role: Role) {
+        match self.place {
+            Place::F32(to) => to.copy_from_slice(rows),
+            Place::Bf16(to) => {
+                let rows =
+                    ArrayView2::from_shape((rows.len() / self.width, self.width), rows).expect("whole rows");
+                let factor = match role {
+                    Role::Gradient => Factor::Left,
+                    Role::Input => Factor::Right,
+                };
+                PackedRows::store(rows, factor, to);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    #[test]
+    fn kept_rows_give_a_weights_gradient() {
+        for (n, outputs, inputs) in [(150, 45, 70), (1, 3, 2), (1100, 33, 64), (0, 5, 6)] {
+            // Small whole numbers, whose sums are exact.
+            let value = |r: usize, c: usize| ((r * 7 + c * 13) % 11) as f32 - 5.0;
+            let dy = Array2::from_shape_fn((n, outputs), |(r, c)| value(r, c));
+            let x = Array2::from_shape_fn((n, inputs), |(r, c)| value(c, r));
+            let mut expected = Array2::ones((outputs, inputs));
+            product(dy.t(), x.view(), 1.0, 1.0, expected.view_mut(), Threads::One);
+            for precision in [Precision::F32, Precision::Bf16] {
+                let keep = |rows: &Array2<f32>, role| {
+                    let mut kept = KeptRows::default();
+                    let values = rows.as_slice().unwrap();
+                    kept.tasks(precision, rows.dim(), 64)
+                        .zip(values.par_chunks(64 * rows.dim().1))
+                        .for_each(|(task, rows)| task.store(rows, role));
+                    kept
+                };
+                let mut found = Array2::ones((outputs, inputs));
+                keep(&dy, Role::Gradient).accumulate(&keep(&x, Role::Input), found.view_mut());
+                assert_eq!(found, expected, "{precision:?}, {n} rows");
+            }
+        }
+    }
+}
