@@ -30,24 +30,40 @@ pub(super) fn pack(from: ArrayView2<'_, f32>, scale: f32, factor: Factor, to: &m
             for (half, to) in to.chunks_exact_mut(BLOCK_VALUES / 2).enumerate() {
                 let row = block * BLOCK + half * SIDE;
                 let whole = rows >= row + SIDE && k >= inner + BLOCK;
-                let mut buffer = [0.0_f32; SIDE * BLOCK];
-                let (source, layout, stride) = if whole && inner_stride == 1 {
-                    (&raw const from[[row, inner]], Layout::InnerContiguous, row_stride)
-                } else if whole && row_stride == 1 {
-                    (&raw const from[[row, inner]], Layout::RowsContiguous, inner_stride)
-                } else {
-                    for r in row..rows.min(row + SIDE) {
-                        for i in inner..k.min(inner + BLOCK) {
-                            buffer[(r - row) * BLOCK + i - inner] = from[[r, i]];
-                        }
+                let (layout, stride) = match (inner_stride, row_stride) {
+                    (1, _) if whole => (Layout::InnerContiguous, row_stride),
+                    (_, 1) if whole => (Layout::RowsContiguous, inner_stride),
+                    _ => {
+                        pack_part(from, row, inner, scale, factor, to);
+                        continue;
                     }
-                    (buffer.as_ptr(), Layout::InnerContiguous, BLOCK as isize)
                 };
-                // SAFETY: the source is the start of a tile of a live view with these strides, or of the buffer.
-                unsafe { tile(source, layout, stride, scale, factor, to) };
+                // SAFETY: the source is the start of a whole tile of a live view with these strides.
+                unsafe { tile(&raw const from[[row, inner]], layout, stride, scale, factor, to) };
             }
         }
     }
+}
+
+/// Packs the tile that begins at a row and an inner place, where it is cut off or its values lie far apart.
+#[cold]
+fn pack_part(
+    from: ArrayView2<'_, f32>,
+    row: usize,
+    inner: usize,
+    scale: f32,
+    factor: Factor,
+    to: &mut [u16],
+) {
+    let (rows, k) = from.dim();
+    let mut buffer = [0.0_f32; SIDE * BLOCK];
+    for r in row..rows.min(row + SIDE) {
+        for i in inner..k.min(inner + BLOCK) {
+            buffer[(r - row) * BLOCK + i - inner] = from[[r, i]];
+        }
+    }
+    // SAFETY: the source is a whole buffer.
+    unsafe { tile(buffer.as_ptr(), Layout::InnerContiguous, BLOCK as isize, scale, factor, to) };
 }
 
 /// How a tile's values lie in memory.
@@ -165,7 +181,7 @@ mod x86 {
         }
         // Lines are rows or pairs; the left factor's tile wants rows, the right one's pairs.
         if (layout == Layout::InnerContiguous) != (factor == Factor::Left) {
-            lines = transpose(lines);
+            transpose(&mut lines);
         }
         for (line, to) in lines.iter().zip(to.chunks_exact_mut(2 * SIDE)) {
             // SAFETY: 32 values of 2 bytes.
@@ -173,33 +189,47 @@ mod x86 {
         }
     }
 
-    /// Lines become columns: pairs of lines, then of pairs, then quarters of 128 bits twice.
+    /// Lines become columns: in two steps, four lines at a time.
     #[target_feature(enable = "avx512f")]
-    fn transpose(lines: [__m512i; SIDE]) -> [__m512i; SIDE] {
-        let mut a = lines;
-        for i in (0..SIDE).step_by(2) {
-            a[i] = _mm512_unpacklo_epi32(lines[i], lines[i + 1]);
-            a[i + 1] = _mm512_unpackhi_epi32(lines[i], lines[i + 1]);
-        }
-        let mut b = a;
-        for i in (0..SIDE).step_by(4) {
-            b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
-            b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
-            b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
-            b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
-        }
-        // b[4 q + r] holds column r of each quarter, for the lines 4 q .. 4 q + 4.
-        let mut c = b;
-        for r in 0..4 {
-            let low = _mm512_shuffle_i32x4::<0x88>(b[r], b[4 + r]);
-            let high = _mm512_shuffle_i32x4::<0xdd>(b[r], b[4 + r]);
-            let low2 = _mm512_shuffle_i32x4::<0x88>(b[8 + r], b[12 + r]);
-            let high2 = _mm512_shuffle_i32x4::<0xdd>(b[8 + r], b[12 + r]);
-            c[r] = _mm512_shuffle_i32x4::<0x88>(low, low2);
-            c[8 + r] = _mm512_shuffle_i32x4::<0xdd>(low, low2);
-            c[4 + r] = _mm512_shuffle_i32x4::<0x88>(high, high2);
-            c[12 + r] = _mm512_shuffle_i32x4::<0xdd>(high, high2);
-        }
-        c
+    #[inline]
+    fn transpose(lines: &mut [__m512i; SIDE]) {
+        let [l0, l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15] = *lines;
+        let [a0, a1, a2, a3] = quarters(l0, l1, l2, l3);
+        let [b0, b1, b2, b3] = quarters(l4, l5, l6, l7);
+        let [c0, c1, c2, c3] = quarters(l8, l9, l10, l11);
+        let [d0, d1, d2, d3] = quarters(l12, l13, l14, l15);
+        let [m0, m4, m8, m12] = columns(a0, b0, c0, d0);
+        let [m1, m5, m9, m13] = columns(a1, b1, c1, d1);
+        let [m2, m6, m10, m14] = columns(a2, b2, c2, d2);
+        let [m3, m7, m11, m15] = columns(a3, b3, c3, d3);
+        *lines = [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15];
+    }
+
+    /// From four lines, vector r: in each quarter of 128 bits, the four lines' values at place r of that quarter.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn quarters(l0: __m512i, l1: __m512i, l2: __m512i, l3: __m512i) -> [__m512i; 4] {
+        let (low01, high01) = (_mm512_unpacklo_epi32(l0, l1), _mm512_unpackhi_epi32(l0, l1));
+        let (low23, high23) = (_mm512_unpacklo_epi32(l2, l3), _mm512_unpackhi_epi32(l2, l3));
+        [
+            _mm512_unpacklo_epi64(low01, low23),
+            _mm512_unpackhi_epi64(low01, low23),
+            _mm512_unpacklo_epi64(high01, high23),
+            _mm512_unpackhi_epi64(high01, high23),
+        ]
+    }
+
+    /// From the same place r of four times four lines, the columns r, 4 + r, 8 + r and 12 + r.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn columns(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i; 4] {
+        let (even_ab, odd_ab) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
+        let (even_cd, odd_cd) = (_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
+        [
+            _mm512_shuffle_i32x4::<0x88>(even_ab, even_cd),
+            _mm512_shuffle_i32x4::<0x88>(odd_ab, odd_cd),
+            _mm512_shuffle_i32x4::<0xdd>(even_ab, even_cd),
+            _mm512_shuffle_i32x4::<0xdd>(odd_ab, odd_cd),
+        ]
     }
 }
