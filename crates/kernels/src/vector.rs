@@ -103,6 +103,15 @@ leveled! {
 }
 
 leveled! {
+    /// `x *= factor`.
+    pub fn scale(x: &mut [f32], factor: f32) {
+        for x in x {
+            *x *= factor;
+        }
+    }
+}
+
+leveled! {
     /// `RMSNorm` (Zhang & Sennrich 2019) of each row: y = x r w with r = 1 / sqrt(mean(x^2) + epsilon).
     ///
     /// `x` and `y` are rows of `w`'s length; `scales` takes r, one a row.

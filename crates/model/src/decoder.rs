@@ -297,7 +297,7 @@ impl Decoder {
     fn backward_head(&self, scale: f32, tape: &mut Tape, gradient: &mut Self) -> Loss {
         let (m, width) = (tape.targets.len(), self.shape.hidden_size);
         let dhead = gradient.untied_head.as_mut().unwrap_or(&mut gradient.embedding);
-        let to = HeadGradient { scale, hidden: tape.dhidden.reset(m, width), head: dhead.weight.view_mut() };
+        let to = HeadGradient { scale, hidden: tape.dhidden.reset(m, width), head: dhead };
         let nats =
             cross_entropy(tape.hidden.view(), self.head(), &tape.targets, Some(to), &mut tape.cross_entropy);
         tape.dlast.reset_to_zero(m, width);

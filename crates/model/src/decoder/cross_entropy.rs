@@ -1,18 +1,25 @@
-use kernels::{Threads, softmax};
-use ndarray::{ArrayView2, ArrayViewMut2};
+use kernels::{KeptRows, Role, Threads, softmax};
+use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 use super::linear::Linear;
 use super::rows::Rows;
 
-/// Rows of logits held at once: no `[N, V]` array ever is.
-const BLOCK: usize = 256;
+/// Logits held at once, about: no `[N, V]` array ever is. The more rows, the less often the head's gradient is read and
+/// written.
+const LOGITS: usize = 1 << 23;
+/// Rows of logits that a thread takes at a time.
+const ROWS: usize = 32;
 
 /// Buffers of the loss.
 #[derive(Debug, Default)]
 pub(super) struct CrossEntropyScratch {
-    /// `[BLOCK, V]`
+    /// Of a block of rows. `[block, V]`
     logits: Rows,
+    /// `[block, V]`
+    dlogits: KeptRows,
+    /// `[block, C]`
+    hidden: KeptRows,
 }
 
 /// Where the gradient of the loss goes.
@@ -21,8 +28,8 @@ pub(super) struct HeadGradient<'a> {
     pub(super) scale: f32,
     /// Of the hidden states; overwritten. `[M, C]`
     pub(super) hidden: ArrayViewMut2<'a, f32>,
-    /// Of the head; added to. `[V, C]`
-    pub(super) head: ArrayViewMut2<'a, f32>,
+    /// Of the head; added to.
+    pub(super) head: &'a mut Linear,
 }
 
 /// Cross-entropy of logits = hidden headt against `targets` `[M]`, in nats a row.
@@ -36,37 +43,58 @@ pub(super) fn cross_entropy(
     mut gradient: Option<HeadGradient<'_>>,
     scratch: &mut CrossEntropyScratch,
 ) -> Vec<f32> {
-    let (head, precision) = (head.weight.view(), head.precision);
-    let vocabulary = head.dim().0;
+    let ((vocabulary, c), precision) = (head.weight.dim(), head.precision);
+    let block = (LOGITS / vocabulary).next_multiple_of(ROWS).clamp(ROWS, 32 * ROWS);
     let mut nats = vec![0.0; targets.len()];
-    for start in (0..targets.len()).step_by(BLOCK) {
-        let rows = start..targets.len().min(start + BLOCK);
-        let hidden = hidden.slice(ndarray::s![rows.clone(), ..]);
-        let logits = scratch.logits.reset(rows.len(), vocabulary);
-        precision.product(hidden, head.t(), 1.0, 0.0, logits, Threads::All);
-        let scale = gradient.as_ref().map(|gradient| gradient.scale);
-        scratch
+    for start in (0..targets.len()).step_by(block) {
+        let rows = start..targets.len().min(start + block);
+        let n = rows.len();
+        let hidden = hidden.slice(s![rows.clone(), ..]);
+        precision.product(
+            hidden,
+            head.weight.t(),
+            1.0,
+            0.0,
+            scratch.logits.reset(n, vocabulary),
+            Threads::All,
+        );
+        let tasks = scratch
             .logits
             .values_mut()
-            .par_chunks_exact_mut(vocabulary)
-            .zip(&targets[rows.clone()])
-            .zip(&mut nats[rows.clone()])
-            .for_each(|((logits, &target), nats)| {
-                let logit = logits[target as usize];
-                *nats = softmax(logits) - logit;
-                if let Some(scale) = scale {
+            .par_chunks_mut(ROWS * vocabulary)
+            .zip(targets[rows.clone()].par_chunks(ROWS))
+            .zip(nats[rows.clone()].par_chunks_mut(ROWS));
+        let Some(HeadGradient { scale, hidden: dhidden, head: dhead }) = &mut gradient else {
+            tasks.for_each(|((logits, targets), nats)| row_losses(logits, targets, nats));
+            continue;
+        };
+        let keep_dlogits = scratch.dlogits.tasks(precision, (n, vocabulary), ROWS);
+        let keep_hidden = scratch.hidden.tasks(precision, (n, c), ROWS);
+        let hidden = hidden.to_slice().expect("rows are contiguous").par_chunks(ROWS * c);
+        tasks.zip(keep_dlogits).zip(keep_hidden.zip(hidden)).for_each(
+            |((((logits, targets), nats), keep_dlogits), (keep_hidden, hidden))| {
+                row_losses(logits, targets, nats);
+                for (logits, &target) in logits.chunks_exact_mut(vocabulary).zip(targets) {
                     logits[target as usize] -= 1.0;
-                    for value in logits {
-                        *value *= scale;
-                    }
+                    kernels::scale(logits, *scale);
                 }
-            });
-        if let Some(gradient) = &mut gradient {
-            let dlogits = scratch.logits.view();
-            let dhidden = gradient.hidden.slice_mut(ndarray::s![rows, ..]);
-            precision.product(dlogits, head, 1.0, 0.0, dhidden, Threads::All);
-            precision.product(dlogits.t(), hidden, 1.0, 1.0, gradient.head.view_mut(), Threads::All);
-        }
+                keep_dlogits.store(logits, Role::Gradient);
+                keep_hidden.store(hidden, Role::Input);
+            },
+        );
+        let dhidden = dhidden.slice_mut(s![rows, ..]);
+        let dlogits = scratch.logits.view();
+        precision.product(dlogits, head.weight.view(), 1.0, 0.0, dhidden, Threads::All);
+        head.accumulate_kept(&scratch.dlogits, &scratch.hidden, &[], dhead);
     }
     nats
+}
+
+/// Each row's loss; the logits become probabilities.
+fn row_losses(logits: &mut [f32], targets: &[u32], nats: &mut [f32]) {
+    let vocabulary = logits.len() / targets.len();
+    for ((logits, &target), nats) in logits.chunks_exact_mut(vocabulary).zip(targets).zip(nats) {
+        let logit = logits[target as usize];
+        *nats = softmax(logits) - logit;
+    }
 }

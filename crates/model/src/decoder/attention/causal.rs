@@ -4,6 +4,7 @@ use kernels::{Precision, Threads, dot, exp_shifted, softmax, softmax_backward};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
+use super::super::rows::with_scratch;
 use super::Heads;
 use crate::Batch;
 
@@ -166,23 +167,24 @@ fn attend(
     mut log_sums: ArrayViewMut2<'_, f32>,
 ) {
     let (length, width) = keys.dim();
-    let mut buffer = vec![0.0; QUERY_BLOCK.min(length) * length];
-    for head in 0..heads.group() {
-        let columns = head * width..(head + 1) * width;
-        for block in blocks(length) {
-            let queries = queries.slice(s![.., columns.clone()]);
-            let mut scores = scores(heads, precision, queries, keys, &block, &mut buffer);
-            for (i, row) in scores.rows_mut().into_iter().enumerate() {
-                let row = row.into_slice().expect("rows of the buffer are contiguous");
-                let (seen, future) = row.split_at_mut(block.start + i + 1);
-                log_sums[[block.start + i, head]] = softmax(seen);
-                future.fill(0.0);
+    with_scratch([QUERY_BLOCK.min(length) * length], |[buffer]| {
+        for head in 0..heads.group() {
+            let columns = head * width..(head + 1) * width;
+            for block in blocks(length) {
+                let queries = queries.slice(s![.., columns.clone()]);
+                let mut scores = scores(heads, precision, queries, keys, &block, buffer);
+                for (i, row) in scores.rows_mut().into_iter().enumerate() {
+                    let row = row.into_slice().expect("rows of the buffer are contiguous");
+                    let (seen, future) = row.split_at_mut(block.start + i + 1);
+                    log_sums[[block.start + i, head]] = softmax(seen);
+                    future.fill(0.0);
+                }
+                let values = values.slice(s![..block.end, ..]);
+                let mixed = mixed.slice_mut(s![block.clone(), columns.clone()]);
+                precision.product(scores.view(), values, 1.0, 0.0, mixed, Threads::One);
             }
-            let values = values.slice(s![..block.end, ..]);
-            let mixed = mixed.slice_mut(s![block.clone(), columns.clone()]);
-            precision.product(scores.view(), values, 1.0, 0.0, mixed, Threads::One);
         }
-    }
+    });
 }
 
 /// What [`attend`] read and wrote.
@@ -214,41 +216,43 @@ fn attend_backward(
 ) {
     let (length, width) = was.keys.dim();
     let size = QUERY_BLOCK.min(length) * length;
-    let (mut buffer, mut dbuffer) = (vec![0.0; size], vec![0.0; size]);
-    for head in 0..heads.group() {
-        let columns = head * width..(head + 1) * width;
-        for block in blocks(length) {
-            let queries = was.queries.slice(s![.., columns.clone()]);
-            let dmixed = dmixed.slice(s![block.clone(), columns.clone()]);
-            let mixed = was.mixed.slice(s![block.clone(), columns.clone()]);
-            let keys = was.keys.slice(s![..block.end, ..]);
-            let mut p = scores(heads, precision, queries, was.keys, &block, &mut buffer);
-            for (i, row) in p.rows_mut().into_iter().enumerate() {
-                let row = row.into_slice().expect("rows of the buffer are contiguous");
-                let (seen, future) = row.split_at_mut(block.start + i + 1);
-                exp_shifted(seen, was.log_sums[[block.start + i, head]]);
-                future.fill(0.0);
-            }
-            let dvalues = to.values.slice_mut(s![..block.end, ..]);
-            precision.product(p.t(), dmixed, 1.0, 1.0, dvalues, Threads::One);
+    with_scratch([size, size], |[buffer, dbuffer]| {
+        for head in 0..heads.group() {
+            let columns = head * width..(head + 1) * width;
+            for block in blocks(length) {
+                let queries = was.queries.slice(s![.., columns.clone()]);
+                let dmixed = dmixed.slice(s![block.clone(), columns.clone()]);
+                let mixed = was.mixed.slice(s![block.clone(), columns.clone()]);
+                let keys = was.keys.slice(s![..block.end, ..]);
+                let mut p = scores(heads, precision, queries, was.keys, &block, buffer);
+                for (i, row) in p.rows_mut().into_iter().enumerate() {
+                    let row = row.into_slice().expect("rows of the buffer are contiguous");
+                    let (seen, future) = row.split_at_mut(block.start + i + 1);
+                    exp_shifted(seen, was.log_sums[[block.start + i, head]]);
+                    future.fill(0.0);
+                }
+                let dvalues = to.values.slice_mut(s![..block.end, ..]);
+                precision.product(p.t(), dmixed, 1.0, 1.0, dvalues, Threads::One);
 
-            let shape = (block.len(), block.end);
-            let mut dp = ArrayViewMut2::from_shape(shape, &mut dbuffer[..block.len() * block.end])
-                .expect("the slice has the shape's size");
-            let values = was.values.slice(s![..block.end, ..]);
-            precision.product(dmixed, values.t(), 1.0, 0.0, dp.view_mut(), Threads::One);
-            let rows = p.rows_mut().into_iter().zip(dp.rows()).zip(dmixed.rows()).zip(mixed.rows());
-            for (((p, dp), dmixed), mixed) in rows {
-                let contiguous = "rows of one head are contiguous";
-                let delta = dot(dmixed.to_slice().expect(contiguous), mixed.to_slice().expect(contiguous));
-                let p = p.into_slice().expect(contiguous);
-                softmax_backward(p, dp.to_slice().expect(contiguous), delta, heads.scale());
+                let shape = (block.len(), block.end);
+                let mut dp = ArrayViewMut2::from_shape(shape, &mut dbuffer[..block.len() * block.end])
+                    .expect("the slice has the shape's size");
+                let values = was.values.slice(s![..block.end, ..]);
+                precision.product(dmixed, values.t(), 1.0, 0.0, dp.view_mut(), Threads::One);
+                let rows = p.rows_mut().into_iter().zip(dp.rows()).zip(dmixed.rows()).zip(mixed.rows());
+                for (((p, dp), dmixed), mixed) in rows {
+                    let contiguous = "rows of one head are contiguous";
+                    let delta =
+                        dot(dmixed.to_slice().expect(contiguous), mixed.to_slice().expect(contiguous));
+                    let p = p.into_slice().expect(contiguous);
+                    softmax_backward(p, dp.to_slice().expect(contiguous), delta, heads.scale());
+                }
+                let dqueries = to.queries.slice_mut(s![block.clone(), columns.clone()]);
+                precision.product(p.view(), keys, 1.0, 0.0, dqueries, Threads::One);
+                let queries = was.queries.slice(s![block.clone(), columns.clone()]);
+                let dkeys = to.keys.slice_mut(s![..block.end, ..]);
+                precision.product(p.t(), queries, 1.0, 1.0, dkeys, Threads::One);
             }
-            let dqueries = to.queries.slice_mut(s![block.clone(), columns.clone()]);
-            precision.product(p.view(), keys, 1.0, 0.0, dqueries, Threads::One);
-            let queries = was.queries.slice(s![block.clone(), columns.clone()]);
-            let dkeys = to.keys.slice_mut(s![..block.end, ..]);
-            precision.product(p.t(), queries, 1.0, 1.0, dkeys, Threads::One);
         }
-    }
+    });
 }
