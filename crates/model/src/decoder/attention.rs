@@ -132,7 +132,14 @@ impl Attention {
         rotation::forward(heads, self.norms.as_ref(), batch, rope, qkv, rotated, scales);
         let of = Projected { rotated: rotated.view(), qkv: qkv.view() };
         let log_sums = log_sums.reset(n, heads.queries);
-        causal::forward(heads, self.output.precision, batch, of, mixed.reset(n, heads.queries * heads.width), log_sums);
+        causal::forward(
+            heads,
+            self.output.precision,
+            batch,
+            of,
+            mixed.reset(n, heads.queries * heads.width),
+            log_sums,
+        );
         self.output.forward(mixed.view(), 1.0, y.view_mut());
     }
 
@@ -158,7 +165,16 @@ impl Attention {
         let was = Mixed { mixed: mixed.view(), log_sums: log_sums.view() };
         let (drotated_zero, dqkv_zero) =
             (drotated.reset_to_zero(n, heads.rotated()), dqkv.reset_to_zero(n, heads.all()));
-        causal::backward(heads, self.output.precision, batch, of, was, dmixed.view(), drotated_zero, dqkv_zero);
+        causal::backward(
+            heads,
+            self.output.precision,
+            batch,
+            of,
+            was,
+            dmixed.view(),
+            drotated_zero,
+            dqkv_zero,
+        );
 
         let norms = self.norms.as_ref().zip(gradient.norms.as_mut());
         rotation::backward(heads, norms, batch, rope, (qkv, scales), drotated, dqkv);

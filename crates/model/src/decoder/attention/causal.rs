@@ -205,7 +205,13 @@ struct Attending<'a> {
 ///
 /// Forward was P = softmax(s Q Kt), O = P V, so dV = Pt dO, dP = dO Vt, dS = s P (dP - rowsum(dO O)), dQ = dS K,
 /// dK = dSt Q.
-fn attend_backward(heads: Heads, precision: Precision, was: Attended<'_>, dmixed: ArrayView2<'_, f32>, mut to: Attending<'_>) {
+fn attend_backward(
+    heads: Heads,
+    precision: Precision,
+    was: Attended<'_>,
+    dmixed: ArrayView2<'_, f32>,
+    mut to: Attending<'_>,
+) {
     let (length, width) = was.keys.dim();
     let size = QUERY_BLOCK.min(length) * length;
     let (mut buffer, mut dbuffer) = (vec![0.0; size], vec![0.0; size]);
