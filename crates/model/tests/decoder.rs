@@ -1,6 +1,7 @@
 //! The decoder against finite differences, and against itself token by token.
 
-use artifact::config::{DecoderConfig, Family, MixerKind, TransformerConfig};
+use artifact::config::{DecoderConfig, Family, MixerKind, ModelConfig, RopeScaling, TransformerConfig};
+use model::batch::IGNORE;
 use model::decoder::{Config, Tape};
 use model::{Batch, Decoder, LanguageModel, Params};
 use proptest::prelude::*;
@@ -38,56 +39,82 @@ fn gradient(model: &Decoder, batch: &Batch, scale: f32) -> (f64, Vec<(String, Ve
     (loss.nats, tensors)
 }
 
-/// A decoder whose blocks have any mixers; a Qwen3 where all attend.
-fn any_model() -> impl Strategy<Value = Decoder> {
+/// A configuration of each family that others load, with and without biases and rescaled frequencies.
+fn any_transformer() -> impl Strategy<Value = Config> {
+    let heads = (1..4usize, 1..3usize, 1..4usize);
+    let options = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (0..3u8, 1..3usize, heads, 1..3usize, options).prop_map(
+        |(family, blocks, (group, keys, half), width, (tied, attention_bias, mlp_bias, scaled))| {
+            let scaling = RopeScaling::Llama3 {
+                factor: 4.0,
+                low_freq_factor: 1.0,
+                high_freq_factor: 4.0,
+                original_max_position_embeddings: 16,
+            };
+            let of = |family: &str| TransformerConfig {
+                architectures: vec![format!("{family}ForCausalLM")],
+                num_hidden_layers: blocks,
+                num_attention_heads: group * keys,
+                num_key_value_heads: keys,
+                head_dim: 2 * half,
+                hidden_size: 8 * width,
+                intermediate_size: 12 * width,
+                attention_bias,
+                mlp_bias,
+                rope_scaling: scaled.then_some(scaling),
+                ..config(tied)
+            };
+            match family {
+                0 => Config::Qwen3(of("Qwen3")),
+                1 => Config::Qwen2(of("Qwen2")),
+                _ => Config::Llama(of("Llama")),
+            }
+        },
+    )
+}
+
+/// Of any family, or with any mixers in its blocks.
+fn any_config() -> impl Strategy<Value = Config> {
     let mixer = prop::sample::select(vec![
         MixerKind::Attention,
         MixerKind::Gru,
         MixerKind::Lstm,
         MixerKind::Convolution,
     ]);
-    let mixers = prop::collection::vec(mixer, 1..3);
-    let heads = (1..4usize, 1..3usize, 1..4usize);
-    let shape = (1..3usize, 1..14usize, 1..6usize, prop::collection::vec(1..9usize, 1..3));
-    (mixers, heads, shape, any::<bool>(), any::<u64>()).prop_map(
-        |(mixers, (group, keys, half), (width, state, taps, dilations), tied, seed)| {
-            let qwen3 = TransformerConfig {
-                num_hidden_layers: mixers.len(),
-                num_attention_heads: group * keys,
-                num_key_value_heads: keys,
-                head_dim: 2 * half,
-                hidden_size: 8 * width,
-                intermediate_size: 12 * width,
-                ..config(tied)
-            };
-            let mut model = if mixers.iter().all(|mixer| *mixer == MixerKind::Attention) {
-                Decoder::new(Config::Qwen3(qwen3), seed)
-            } else {
-                let config = DecoderConfig {
-                    architectures: vec!["NamanDecoder".to_owned()],
-                    mixers,
-                    mixer_size: state,
-                    kernel_size: taps,
-                    dilations,
-                    ..qwen3.decoder(Family::Qwen3)
-                };
-                Decoder::new(&config, seed)
-            };
-            // Away from the small values of initialisation, where norms bend sharply and gradients drown in rounding.
-            model.visit_mut(&mut |name, shape, values| {
-                let factor = match (name.contains("embed_tokens"), shape.len()) {
-                    (true, _) => 40.0,
-                    (false, 2..) => 3.0,
-                    _ => 0.9,
-                };
-                for (i, value) in values.iter_mut().enumerate() {
-                    *value =
-                        *value * factor + if name.contains("bias") { (i as f32).sin() / 2.0 } else { 0.0 };
-                }
-            });
-            model
+    let mixers = prop::option::of(prop::collection::vec(mixer, 1..3));
+    let shape = (1..14usize, 1..6usize, prop::collection::vec(1..9usize, 1..3));
+    (any_transformer(), mixers, shape).prop_map(
+        |(transformer, mixers, (state, taps, dilations))| match mixers {
+            None => transformer,
+            Some(mixers) => Config::Naman(DecoderConfig {
+                architectures: vec!["NamanDecoder".to_owned()],
+                mixers,
+                mixer_size: state,
+                kernel_size: taps,
+                dilations,
+                ..transformer.shape()
+            }),
         },
     )
+}
+
+/// Away from the small values of initialisation, where norms bend sharply and gradients drown in rounding.
+fn any_model() -> impl Strategy<Value = Decoder> {
+    (any_config(), any::<u64>()).prop_map(|(config, seed)| {
+        let mut model = Decoder::new(config, seed);
+        model.visit_mut(&mut |name, shape, values| {
+            let factor = match (name.contains("embed_tokens"), shape.len()) {
+                (true, _) => 40.0,
+                (false, 2..) => 3.0,
+                _ => 0.9,
+            };
+            for (i, value) in values.iter_mut().enumerate() {
+                let bias = if name.contains("bias") { (i as f32).sin() / 2.0 } else { 0.0 };
+                *value = *value * factor + bias;
+            }
+        });
+        model
+    })
 }
 
 fn any_batch() -> impl Strategy<Value = Batch> {
@@ -100,6 +127,77 @@ fn any_batch() -> impl Strategy<Value = Batch> {
         }
         batch
     })
+}
+
+/// Every tensor, bit for bit.
+fn bits(model: &Decoder) -> Vec<(String, Vec<u32>)> {
+    let mut tensors = Vec::new();
+    model.visit(&mut |name, _, values| {
+        tensors.push((name, values.iter().map(|value| value.to_bits()).collect()))
+    });
+    tensors
+}
+
+/// A segment between neighbours of some lengths that have no targets.
+fn among(batch: &Batch, segment: std::ops::Range<usize>, before: &[usize], after: &[usize]) -> Batch {
+    let mut all = Batch { tokens: Vec::new(), targets: Vec::new(), starts: vec![0] };
+    let neighbour = |all: &mut Batch, length: usize| {
+        all.tokens.extend((0..length as u32).map(|i| (i * i + length as u32) % 31));
+        all.targets.extend(std::iter::repeat_n(IGNORE, length));
+        all.starts.push(all.tokens.len());
+    };
+    before.iter().for_each(|&length| neighbour(&mut all, length));
+    all.tokens.extend(&batch.tokens[segment.clone()]);
+    all.targets.extend(&batch.targets[segment]);
+    all.starts.push(all.tokens.len());
+    after.iter().for_each(|&length| neighbour(&mut all, length));
+    all
+}
+
+/// Asserts that 1, 2 and 3 threads find the same loss and gradient.
+fn same_bits(model: &Decoder, batch: &Batch) {
+    let found = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut gradient = model.zeros_like();
+            let loss = model.gradient(batch, 0.5, &mut Tape::default(), &mut gradient);
+            (loss.nats.to_bits(), bits(&gradient))
+        })
+    };
+    let one = found(1);
+    for threads in [2, 3] {
+        let more = found(threads);
+        assert_eq!(one.0, more.0, "the loss of {threads} threads");
+        for (one, more) in one.1.iter().zip(&more.1) {
+            assert!(one == more, "{} of {threads} threads", one.0);
+        }
+    }
+}
+
+/// At sizes that are worth several threads, of products and of everything else.
+#[test]
+fn every_mixer_has_the_same_bits_for_any_number_of_threads() {
+    let mut batch = Batch::new();
+    for length in [300, 70, 129, 2] {
+        let tokens: Vec<u32> = (0..=length).map(|i| (i * i / 3 + 5 * i + length) % 700).collect();
+        batch.push(&tokens, &vec![1; tokens.len()]);
+    }
+    let qwen3 = TransformerConfig {
+        vocab_size: 700,
+        hidden_size: 128,
+        intermediate_size: 200,
+        head_dim: 32,
+        max_position_embeddings: 512,
+        attention_bias: true,
+        ..config(true)
+    };
+    let mixers = [MixerKind::Attention, MixerKind::Gru, MixerKind::Lstm, MixerKind::Convolution];
+    let of =
+        |mixer| DecoderConfig { mixers: vec![mixer; 2], mixer_size: 100, ..qwen3.decoder(Family::Llama) };
+    for model in mixers.map(|mixer| Decoder::new(&of(mixer), 3)) {
+        same_bits(&model, &batch);
+    }
+    same_bits(&Decoder::new(Config::Qwen3(qwen3), 3), &batch);
 }
 
 proptest! {
@@ -157,26 +255,36 @@ proptest! {
         }
     }
 
-    /// A segment's loss is the same alone and among others.
+    /// A segment's loss is the same alone and among any others, up to rounding: how a product adds depends on how many
+    /// rows it has, so that bits do.
     #[test]
     fn segments_do_not_see_each_other(model in any_model(), batch in any_batch()) {
-        let together = model.loss(&batch, &mut Tape::default()).nats;
-        let apart: f64 = batch.segments().map(|rows| {
-            let alone = Batch {
-                tokens: batch.tokens[rows.clone()].to_vec(),
-                targets: batch.targets[rows.clone()].to_vec(),
-                starts: vec![0, rows.len()],
-            };
-            model.loss(&alone, &mut Tape::default()).nats
-        }).sum();
-        prop_assert!((together - apart).abs() < 1e-5 * together.abs());
+        let nats = |batch: &Batch| model.loss(batch, &mut Tape::default()).nats;
+        for rows in batch.segments() {
+            let alone = nats(&among(&batch, rows.clone(), &[], &[]));
+            for (before, after) in [(&[95, 91][..], &[][..]), (&[3, 1], &[92, 17, 98])] {
+                let among = nats(&among(&batch, rows.clone(), before, after));
+                prop_assert!((alone - among).abs() < 1e-5 * alone.abs());
+            }
+        }
+    }
+
+    #[test]
+    fn loss_and_gradient_have_the_same_bits_for_any_number_of_threads(
+        model in any_model(),
+        batch in any_batch(),
+    ) {
+        same_bits(&model, &batch);
     }
 
     #[test]
     fn weights_survive_their_file(model in any_model()) {
         let dir = tempfile::tempdir().unwrap();
         model.write(dir.path()).unwrap();
-        prop_assert_eq!(Decoder::read(dir.path(), model.config()).unwrap(), model);
+        let read = Decoder::read(dir.path(), model.config()).unwrap();
+        prop_assert_eq!(bits(&read), bits(&model));
+        prop_assert_eq!(read.config(), model.config());
+        prop_assert!(ModelConfig::read(dir.path()).unwrap() == model.config().clone().into_model_config());
     }
 }
 
