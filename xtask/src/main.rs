@@ -4,6 +4,7 @@ mod child;
 mod clean;
 mod closing;
 mod digest;
+mod fixtures;
 mod graph;
 mod newest_model;
 mod pins;
@@ -74,6 +75,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         options: Vec<String>,
     },
+    /// Write anew what tests compare with, by PyTorch, transformers and others, and say what changed
+    Fixtures(fixtures::Arguments),
     /// Talk with a pipeline's newest model in the terminal
     Chat(newest_model::Arguments),
     /// Serve a pipeline's newest model as a web page and an API
@@ -91,6 +94,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     match &arguments.task {
         Task::Verify { stage, dir } => return check(stage, dir),
         Task::Test { options } => return test(options),
+        Task::Fixtures(options) => return fixtures::run(options, &workspace()?),
         _ => {}
     }
     let artifacts = arguments.place.artifacts.map(std::path::absolute).transpose()?;
@@ -104,7 +108,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Task::Clean(options) => clean::run(&options, &store),
         Task::Chat(options) => newest_model::talk("chat", &options, &store),
         Task::Serve(options) => newest_model::talk("serve", &options, &store),
-        Task::Verify { .. } | Task::Test { .. } => unreachable!("done above"),
+        Task::Verify { .. } | Task::Test { .. } | Task::Fixtures(_) => unreachable!("done above"),
     }
 }
 

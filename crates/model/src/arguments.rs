@@ -36,6 +36,10 @@ pub(crate) struct New {
     /// Family of models
     #[arg(long, value_enum, default_value_t = Architecture::Transformer)]
     pub(crate) architecture: Architecture,
+    /// Mixers of a hybrid decoder, from the first block, over and over until each block has one: attention, gru, lstm,
+    /// convolution. Sizes are those that the preset gives the first one
+    #[arg(long, value_name = "MIXER,...", value_delimiter = ',', value_parser = mixer, conflicts_with = "architecture")]
+    pub(crate) mixers: Option<Vec<MixerKind>>,
     /// Size of a neural model
     #[arg(long, value_enum, default_value_t = Preset::Micro)]
     pub(crate) preset: Preset,
@@ -72,6 +76,12 @@ pub(crate) struct New {
     /// Seed of the random weights
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub(crate) seed: u64,
+}
+
+fn mixer(name: &str) -> Result<MixerKind, String> {
+    serde_json::from_value(name.into()).map_err(|_| {
+        "a mixer is attention, gru, lstm or convolution; several stand with commas between them".to_owned()
+    })
 }
 
 /// Options of `model info`.

@@ -1,6 +1,6 @@
 use artifact::config::{self, GenerationConfig, MixerKind, NgramConfig};
 use artifact::tokenizer::{self, ChatTokenizer};
-use artifact::{Error, OutDir, json};
+use artifact::{Error, OutDir, Result, json};
 use fs_err as fs;
 use terminal::Lang;
 
@@ -22,8 +22,9 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
     let pad = tokenizer.pad().unwrap_or(bos);
 
     let out = OutDir::create(&arguments.out)?;
-    let parameters = if let Some(mixer) = arguments.architecture.mixer() {
-        let config = decoder_config(arguments, mixer, vocab_size, SpecialTokens { bos, eos, pad });
+    let mixers = arguments.mixers.clone().or_else(|| arguments.architecture.mixer().map(|mixer| vec![mixer]));
+    let parameters = if let Some(mixers) = mixers {
+        let config = decoder_config(arguments, &mixers, vocab_size, SpecialTokens { bos, eos, pad })?;
         config.clone().into_model_config().check(&out.path().join(config::FILE))?;
         let model = Decoder::new(&config, arguments.seed);
         model.write(out.path())?;
@@ -65,9 +66,17 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The preset's shapes, each overridden by its option.
-fn decoder_config(arguments: &New, mixer: MixerKind, vocab_size: usize, tokens: SpecialTokens) -> Config {
-    let preset = arguments.preset.shape(mixer);
+/// The preset's shapes for the first of `mixers`, each overridden by its option; `mixers` over and over.
+fn decoder_config(
+    arguments: &New,
+    mixers: &[MixerKind],
+    vocab_size: usize,
+    tokens: SpecialTokens,
+) -> Result<Config> {
+    let Some(&first) = mixers.first() else {
+        return Err(Error::refused("--mixers names no mixer"));
+    };
+    let preset = arguments.preset.shape(first);
     let shape = Shape {
         channels: arguments.channels.unwrap_or(preset.channels),
         blocks: arguments.blocks.unwrap_or(preset.blocks),
@@ -79,10 +88,60 @@ fn decoder_config(arguments: &New, mixer: MixerKind, vocab_size: usize, tokens: 
         feed_forward: arguments.feed_forward.unwrap_or(preset.feed_forward),
         context: arguments.context.unwrap_or(preset.context),
     };
-    match mixer {
-        MixerKind::Attention => Config::Qwen3(shape.qwen3(vocab_size, tokens)),
-        MixerKind::Gru | MixerKind::Lstm | MixerKind::Convolution => {
-            Config::Naman(shape.decoder(mixer, vocab_size, tokens))
-        }
+    if !shape.blocks.is_multiple_of(mixers.len()) {
+        let (blocks, count) = (shape.blocks, mixers.len());
+        return Err(Error::refused(format!("--mixers names {count} mixers for {blocks} blocks"))
+            .with_hint(format!("name {blocks}, or as many as divide that, or give --blocks {count}")));
+    }
+    if mixers.iter().all(|mixer| *mixer == MixerKind::Attention) {
+        return Ok(Config::Qwen3(shape.qwen3(vocab_size, tokens)));
+    }
+    let mixers = mixers.iter().copied().cycle().take(shape.blocks).collect();
+    Ok(Config::Naman(shape.decoder(mixers, vocab_size, tokens)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+
+    fn config(options: &str) -> std::result::Result<Config, String> {
+        let words = "model new --data d --out o ".to_owned() + options;
+        let parsed =
+            Arguments::try_parse_from(words.split_whitespace()).map_err(|error| error.to_string())?;
+        let Command::New(new) = parsed.command else { unreachable!("made so above") };
+        let mixers = new.mixers.clone().unwrap_or_default();
+        let tokens = SpecialTokens { bos: 0, eos: 1, pad: 0 };
+        decoder_config(&new, &mixers, 300, tokens).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_list_of_mixers_is_repeated_over_the_blocks() {
+        use MixerKind::{Attention, Convolution, Gru};
+        let check = |options: &str, expected: &[MixerKind]| {
+            let config = config(options).unwrap();
+            let shape = config.shape();
+            assert_eq!(shape.mixers, expected, "{options}");
+            shape.check(std::path::Path::new("config.json")).unwrap();
+            assert_eq!(matches!(config, Config::Qwen3(_)), !expected.contains(&Gru), "{options}");
+        };
+        check("--mixers gru", &[Gru; 4]);
+        check("--mixers attention,gru", &[Attention, Gru, Attention, Gru]);
+        check("--mixers gru,attention,convolution --blocks 3", &[Gru, Attention, Convolution]);
+        check("--mixers attention --preset nano", &[Attention; 2]);
+    }
+
+    #[test]
+    fn a_wrong_list_is_told() {
+        let check = |options: &str, part: &str| {
+            let error = config(options).expect_err(options);
+            assert!(error.contains(part), "{error}");
+        };
+        check("--mixers gru,gru,attention", "3 mixers for 4 blocks (hint: name 4, or as many as divide that");
+        check("--mixers gru,rnn", "a mixer is attention, gru, lstm or convolution");
+        check("--mixers gru,", "a mixer is attention");
+        check("--mixers gru --architecture lstm", "cannot be used with");
     }
 }

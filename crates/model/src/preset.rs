@@ -128,11 +128,16 @@ impl Shape {
         }
     }
 
-    /// The configuration of a decoder with one mixer in all blocks.
-    pub(crate) fn decoder(self, mixer: MixerKind, vocab_size: usize, tokens: SpecialTokens) -> DecoderConfig {
+    /// The configuration of a decoder with these mixers, one a block.
+    pub(crate) fn decoder(
+        self,
+        mixers: Vec<MixerKind>,
+        vocab_size: usize,
+        tokens: SpecialTokens,
+    ) -> DecoderConfig {
         DecoderConfig {
             architectures: vec!["NamanDecoder".to_owned()],
-            mixers: vec![mixer; self.blocks],
+            mixers,
             mixer_size: self.mixer_width,
             kernel_size: self.kernel_size,
             dilations: self.dilations(),
@@ -167,7 +172,8 @@ mod tests {
             let embedding = 4096 * transformer.hidden_size;
             let budget = (transformer.parameters() - embedding) as f64;
             for mixer in OURS {
-                let config = preset.shape(mixer).decoder(mixer, 4096, TOKENS);
+                let shape = preset.shape(mixer);
+                let config = shape.decoder(vec![mixer; shape.blocks], 4096, TOKENS);
                 config.check(std::path::Path::new("config.json")).unwrap();
                 let ratio = (config.parameters() - embedding) as f64 / budget;
                 assert!((ratio - 1.0).abs() < 0.02, "{preset:?} {mixer:?}: {ratio}");
@@ -178,7 +184,8 @@ mod tests {
     #[test]
     fn convolutions_see_every_token_of_the_context() {
         for preset in Preset::value_variants() {
-            let config = preset.shape(MixerKind::Convolution).decoder(MixerKind::Convolution, 4096, TOKENS);
+            let shape = preset.shape(MixerKind::Convolution);
+            let config = shape.decoder(vec![MixerKind::Convolution; shape.blocks], 4096, TOKENS);
             let mut seen = vec![true];
             for (_, dilation) in config.blocks() {
                 let mut farther = vec![false; seen.len() + (config.kernel_size - 1) * dilation];

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use artifact::config::{
-    FILE, Family, GENERATION_FILE, GenerationConfig, MixerKind, ModelConfig, TransformerConfig,
+    AttentionBias, FILE, Family, GENERATION_FILE, GenerationConfig, MixerKind, ModelConfig, RopeScaling,
+    TransformerConfig,
 };
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -68,6 +69,80 @@ fn reads_what_newer_transformers_write() {
     let ModelConfig::Qwen3(config) = config else { panic!("{config:?}") };
     assert!((config.rope_theta - 12345.0).abs() < f64::EPSILON);
     assert_eq!((config.torch_dtype.as_str(), config.pad_token_id), ("bfloat16", 0));
+}
+
+/// Meta's Llama 3.1 as its `config.json` describes it, but small; in the older form.
+fn llama() -> Value {
+    json!({
+        "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 10,
+        "eos_token_id": [11, 12, 13], "hidden_act": "silu", "hidden_size": 32, "intermediate_size": 64,
+        "max_position_embeddings": 128, "mlp_bias": false, "model_type": "llama", "num_attention_heads": 4,
+        "num_hidden_layers": 2, "num_key_value_heads": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-5,
+        "rope_scaling": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 32, "rope_type": "llama3"},
+        "rope_theta": 500_000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "use_cache": true,
+        "vocab_size": 300,
+    })
+}
+
+#[test]
+fn a_llama_is_read_in_both_forms() {
+    let older = read(&llama()).unwrap();
+    let ModelConfig::Llama(config) = &older else { panic!("{older:?}") };
+    assert_eq!(
+        (config.head_dim, config.bos_token_id, config.eos_token_id, config.pad_token_id),
+        (8, 10, 11, 10)
+    );
+    let scaling = RopeScaling::Llama3 {
+        factor: 8.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_position_embeddings: 32,
+    };
+    assert_eq!(config.rope_scaling, Some(scaling));
+    let decoder = older.decoder().unwrap();
+    assert!(!decoder.qk_norm && decoder.attention_bias == AttentionBias::None);
+
+    let mut newer = llama();
+    newer["rope_parameters"] = newer["rope_scaling"].take();
+    newer["rope_parameters"]["rope_theta"] = newer["rope_theta"].take();
+    newer["dtype"] = newer["torch_dtype"].take();
+    newer["head_dim"] = json!(8);
+    assert_eq!(read(&newer).unwrap(), older);
+
+    let mut biased = llama();
+    (biased["attention_bias"], biased["mlp_bias"]) = (json!(true), json!(true));
+    biased["num_key_value_heads"].take();
+    let biased = read(&biased).unwrap().decoder().unwrap();
+    assert!(biased.attention_bias == AttentionBias::All && biased.mlp_bias);
+    assert_eq!(biased.num_key_value_heads, 4);
+
+    for (key, value, part) in [
+        ("factor", json!(0.5), "factor of 1"),
+        ("low_freq_factor", json!(4.0), "low_freq_factor above 0 and below"),
+        ("high_freq_factor", json!("4"), "f64"),
+        ("original_max_position_embeddings", json!(0), "original_max_position_embeddings of 1"),
+        ("partial_rotary_factor", json!(0.5), "partial_rotary_factor of 0.5"),
+    ] {
+        let mut config = llama();
+        config["rope_scaling"][key] = value;
+        let error = read(&config).expect_err(key).to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_qwen2_has_biases_of_queries_keys_and_values() {
+    let mut config = llama();
+    config["model_type"] = json!("qwen2");
+    for key in ["architectures", "rope_scaling", "rope_theta", "bos_token_id", "attention_bias"] {
+        config.as_object_mut().unwrap().remove(key);
+    }
+    let ModelConfig::Qwen2(qwen2) = read(&config).unwrap() else { panic!("{config}") };
+    assert_eq!(qwen2.architectures, ["Qwen2ForCausalLM"]);
+    assert_eq!((qwen2.bos_token_id, qwen2.rope_theta.to_bits()), (11, 10_000.0_f64.to_bits()));
+    let decoder = qwen2.decoder(Family::Qwen2);
+    assert!(!decoder.qk_norm && decoder.attention_bias == AttentionBias::QueryKeyValue);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Whole runs of the binary on a tiny model: what it writes, and what a kill leaves.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
+mod replay;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
