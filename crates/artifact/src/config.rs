@@ -1,5 +1,6 @@
 //! Model configuration: `config.json` and `generation_config.json`, as Hugging Face `transformers` reads them.
 
+mod bm25;
 mod decoder;
 
 use std::path::Path;
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::bm25::Bm25Config;
 pub use self::decoder::{DecoderConfig, MixerKind};
 use crate::{Error, Result, json};
 
@@ -29,6 +31,9 @@ pub enum ModelConfig {
     /// An n-gram model; only naman loads it.
     #[serde(rename = "naman_ngram")]
     Ngram(NgramConfig),
+    /// Retrieval of training replies; only naman loads it.
+    #[serde(rename = "naman_bm25")]
+    Bm25(Bm25Config),
 }
 
 /// The shapes of a `Qwen3ForCausalLM`.
@@ -227,6 +232,7 @@ impl ModelConfig {
             Self::Qwen3(config) => config.vocab_size,
             Self::Decoder(config) => config.vocab_size,
             Self::Ngram(config) => config.vocab_size,
+            Self::Bm25(config) => config.vocab_size,
         }
     }
 
@@ -236,6 +242,7 @@ impl ModelConfig {
             Self::Qwen3(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
             Self::Decoder(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
             Self::Ngram(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
+            Self::Bm25(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
         };
         [("bos_token_id", bos), ("eos_token_id", eos), ("pad_token_id", pad)]
     }
@@ -245,6 +252,7 @@ impl ModelConfig {
         match self {
             Self::Qwen3(config) => config.check(path)?,
             Self::Decoder(config) => config.check(path)?,
+            Self::Bm25(config) => config.check(path)?,
             Self::Ngram(config) => {
                 if !(1..=6).contains(&config.order) || !(1..=LARGEST_VOCABULARY).contains(&config.vocab_size)
                 {

@@ -98,17 +98,19 @@ pub(crate) enum Architecture {
     Convolution,
     /// Counts of token sequences, modified Kneser-Ney
     Ngram,
+    /// Replies of the training split, found by BM25 (Robertson & Zaragoza 2009)
+    Bm25,
 }
 
 impl Architecture {
-    /// The mixer of every block; none of counts.
+    /// The mixer of every block of a neural model.
     pub(crate) fn mixer(self) -> Option<MixerKind> {
         match self {
             Self::Transformer => Some(MixerKind::Attention),
             Self::Gru => Some(MixerKind::Gru),
             Self::Lstm => Some(MixerKind::Lstm),
             Self::Convolution => Some(MixerKind::Convolution),
-            Self::Ngram => None,
+            Self::Ngram | Self::Bm25 => None,
         }
     }
 }

@@ -28,6 +28,14 @@ pub(crate) fn info(arguments: &Info) -> anyhow::Result<()> {
             );
             writeln!(out, "{line}")?;
         }
+        Model::Bm25(model) => {
+            let (turns, postings) = (model.turns(), model.parameters());
+            let line = Lang::pick(
+                format!("검색(BM25) 모델: 질문과 답변 {turns}쌍, 포스팅 {postings}개"),
+                format!("retrieval model (BM25): {turns} pairs of question and reply, {postings} postings"),
+            );
+            writeln!(out, "{line}")?;
+        }
     }
     Ok(())
 }

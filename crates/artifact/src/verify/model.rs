@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Findings;
 use crate::config::{self, GenerationConfig, ModelConfig};
 use crate::tokenizer::{self, ChatTokenizer};
-use crate::{Place, json, metrics, weights};
+use crate::{Place, json, metrics, shard, weights};
 
 /// The directory of a trained model.
 pub(super) fn check_trained(findings: &mut Findings<'_>) {
@@ -140,6 +140,10 @@ fn check_weights(findings: &mut Findings<'_>, config: &ModelConfig) {
             // Counts have types and names of their own; the header is the same.
             let header = weights::header(&path);
             findings.take(&path, header);
+            return;
+        }
+        ModelConfig::Bm25(_) => {
+            findings.take(&path, shard::read_file(&path));
             return;
         }
     };

@@ -340,6 +340,12 @@ pub(super) struct Cache {
     values: Vec<f32>,
 }
 
+impl Cache {
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.keys.as_slice()) + size_of_val(self.values.as_slice())
+    }
+}
+
 impl Attention {
     /// The layer's output for the next rows x `[n, C]` of a session, the first of which stands at `position`.
     pub(super) fn step(
