@@ -1,6 +1,7 @@
 //! What evaluation found: `report.json` and `samples.jsonl`.
 //!
-//! The same data and models give the same report, byte for byte, apart from [`Report::speed`].
+//! The same data and models give the same report, byte for byte, apart from [`Report::speed`] and what is ranked by
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,8 +25,21 @@ pub struct Report {
     pub data: HeldOut,
     /// Each model, in the order in which they were named; never empty.
     pub models: Vec<ModelReport>,
+    /// The models by each figure, the best first. Where speed or measured memory decides, the order may differ from run
+    /// to run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranking: Vec<Ranking>,
     /// How fast each model is on the machine that evaluated it, by the model's name.
     pub speed: BTreeMap<String, Speed>,
+}
+
+/// The models by one figure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ranking {
+    /// The figure's name in this file.
+    pub figure: String,
+    /// Names of the models that have the figure, the best first; equals in the report's order.
+    pub models: Vec<String>,
 }
 
 /// The held-out conversations.

@@ -50,7 +50,9 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
             ),
         ),
         ModelConfig::Ngram(shape) => ("naman", format!("an n-gram model of order {}", shape.order)),
-        ModelConfig::Bm25(_) => ("naman", "a retrieval model, which repeats replies found by BM25".to_owned()),
+        ModelConfig::Bm25(_) => {
+            ("naman", "a retrieval model, which repeats replies found by BM25".to_owned())
+        }
     };
     let counted = match config {
         ModelConfig::Qwen3(_) | ModelConfig::Decoder(_) => "Parameters",

@@ -90,7 +90,11 @@ impl Bm25 {
         let found = self.index.search(&self.documents, question, earlier);
         found
             .into_iter()
-            .map(|(turn, score)| Found { score, turn, reply: &self.documents.tokens[self.index.turns[turn].reply()] })
+            .map(|(turn, score)| Found {
+                score,
+                turn,
+                reply: &self.documents.tokens[self.index.turns[turn].reply()],
+            })
             .collect()
     }
 }

@@ -114,8 +114,10 @@ fn budget(arguments: &Arguments) -> Result<Budget> {
 pub(crate) fn refuse_budget(arguments: &Arguments) -> Result<()> {
     let given = arguments.budget;
     if given.steps.is_some() || given.epochs.is_some() || given.minutes.is_some() {
-        return Err(Error::refused("n-grams are counted, and turns indexed, in one pass that takes no budget")
-            .with_hint("leave out --steps, --epochs and --minutes"));
+        return Err(Error::refused(
+            "n-grams are counted, and turns indexed, in one pass that takes no budget",
+        )
+        .with_hint("leave out --steps, --epochs and --minutes"));
     }
     Ok(())
 }

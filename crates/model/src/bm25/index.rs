@@ -98,7 +98,9 @@ impl Index {
         let mut occurrences: Vec<(u32, u32)> = turns
             .iter()
             .zip(0_u32..)
-            .flat_map(|(turn, place)| documents.tokens[turn.question()].iter().map(move |&token| (token, place)))
+            .flat_map(|(turn, place)| {
+                documents.tokens[turn.question()].iter().map(move |&token| (token, place))
+            })
             .collect();
         let mean_length = occurrences.len() as f32 / turns.len().max(1) as f32;
         occurrences.par_sort_unstable();
@@ -211,7 +213,8 @@ fn turns(documents: &Documents) -> Vec<Turn> {
             let start = at;
             at += run.len();
             if run[0] == 1 {
-                let question = turns.last().filter(|turn: &&Turn| turn.end > begin).map_or(begin, |turn| turn.end);
+                let question =
+                    turns.last().filter(|turn: &&Turn| turn.end > begin).map_or(begin, |turn| turn.end);
                 turns.push(Turn { begin, question, reply: start, end: at });
             }
         }
