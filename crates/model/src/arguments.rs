@@ -20,7 +20,7 @@ pub struct Arguments {
 pub(crate) enum Command {
     /// Make an untrained model for a tokenizer
     New(New),
-    /// Print what a model directory holds: shapes, parameters, cost
+    /// Print what a model directory holds and costs: layers, parameters, operations, memory
     Info(Info),
 }
 
@@ -80,9 +80,19 @@ pub(crate) struct Info {
     /// Model directory
     #[arg(value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// List every tensor with its shape
+    /// List every tensor with its shape, and nothing else
     #[arg(long)]
     pub(crate) tensors: bool,
+    /// Tokens of a batch, for the memory that training takes
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = batch_tokens)]
+    pub(crate) batch_tokens: usize,
+}
+
+fn batch_tokens(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|tokens| (1..=1 << 24).contains(tokens))
+        .ok_or_else(|| "expected 1 to 2^24".to_owned())
 }
 
 /// A family of models.

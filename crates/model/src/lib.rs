@@ -7,6 +7,7 @@ mod arguments;
 pub mod batch;
 pub mod bm25;
 pub mod chat;
+pub mod cost;
 pub mod decoder;
 pub mod generate;
 mod info;
