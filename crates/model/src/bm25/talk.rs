@@ -163,7 +163,9 @@ impl<'a> Talk<'a> {
 impl Session for Talk<'_> {
     fn feed(&mut self, tokens: &[u32]) -> &[f32] {
         assert!(self.length + tokens.len() <= CONTEXT_LENGTH, "a session of at most {CONTEXT_LENGTH} tokens");
-        tokens.iter().for_each(|&token| self.read(token));
+        for &token in tokens {
+            self.read(token);
+        }
         let Next { spread, mut votes } = self.next();
         let (unigrams, spread_logit) = (&self.model.unigrams, spread.ln());
         self.logits.clear();
