@@ -1,5 +1,6 @@
 //! Model configuration: `config.json` and `generation_config.json`, as Hugging Face `transformers` reads them.
 
+mod bm25;
 mod decoder;
 mod transformer;
 
@@ -8,6 +9,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::bm25::Bm25Config;
 pub use self::decoder::{AttentionBias, DecoderConfig, MixerKind, RopeScaling};
 pub use self::transformer::{Family, TransformerConfig};
 use crate::{Error, Result, json};
@@ -36,6 +38,9 @@ pub enum ModelConfig {
     /// An n-gram model; only naman loads it.
     #[serde(rename = "naman_ngram")]
     Ngram(NgramConfig),
+    /// Retrieval of training replies; only naman loads it.
+    #[serde(rename = "naman_bm25")]
+    Bm25(Bm25Config),
 }
 
 /// The shape of an n-gram model.
@@ -177,17 +182,18 @@ impl ModelConfig {
             Self::Qwen3(config) | Self::Qwen2(config) | Self::Llama(config) => config.vocab_size,
             Self::Decoder(config) => config.vocab_size,
             Self::Ngram(config) => config.vocab_size,
+            Self::Bm25(config) => config.vocab_size,
         }
     }
 
-    /// The shapes of the decoder that this is; none of an n-gram model.
+    /// The shapes of the decoder that this is; none of an n-gram or a retrieval model.
     pub fn decoder(&self) -> Option<DecoderConfig> {
         match self {
             Self::Qwen3(config) => Some(config.decoder(Family::Qwen3)),
             Self::Qwen2(config) => Some(config.decoder(Family::Qwen2)),
             Self::Llama(config) => Some(config.decoder(Family::Llama)),
             Self::Decoder(config) => Some(config.clone()),
-            Self::Ngram(_) => None,
+            Self::Ngram(_) | Self::Bm25(_) => None,
         }
     }
 
@@ -199,6 +205,7 @@ impl ModelConfig {
             }
             Self::Decoder(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
             Self::Ngram(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
+            Self::Bm25(config) => (config.bos_token_id, config.eos_token_id, config.pad_token_id),
         };
         [("bos_token_id", bos), ("eos_token_id", eos), ("pad_token_id", pad)]
     }
@@ -210,6 +217,7 @@ impl ModelConfig {
             Self::Qwen2(config) => config.check(Family::Qwen2, path)?,
             Self::Llama(config) => config.check(Family::Llama, path)?,
             Self::Decoder(config) => config.check(path)?,
+            Self::Bm25(config) => config.check(path)?,
             Self::Ngram(config) => {
                 if !(1..=6).contains(&config.order) || !(1..=LARGEST_VOCABULARY).contains(&config.vocab_size)
                 {

@@ -54,7 +54,7 @@ pub struct StepRow {
 /// A look at the validation split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ValidationRow {
-    /// Steps taken; 0 for a model that is counted.
+    /// Steps taken; 0 for a model that is counted or indexed.
     pub step: u64,
     /// Passes over the training split.
     pub epoch: f64,
@@ -72,6 +72,9 @@ pub struct ValidationRow {
     /// What the model replies to fixed prompts, greedily.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answer>,
+    /// The most memory that training has held resident so far, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// A reply to a fixed prompt.
@@ -115,6 +118,7 @@ mod tests {
             bits_per_byte: Some(1.25),
             best: true,
             answers: vec![Answer { prompt: "안녕하세요".to_owned(), reply: "반가워요".to_owned() }],
+            peak_memory_bytes: Some(1 << 20),
         };
         let rows = vec![Row::Step(step), Row::Validation(validation)];
         let mut writer = LinesWriter::create(&dir.path().join(FILE)).unwrap();

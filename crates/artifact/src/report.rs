@@ -1,6 +1,7 @@
 //! What evaluation found: `report.json` and `samples.jsonl`.
 //!
-//! The same data and models give the same report, byte for byte, apart from [`Report::speed`].
+//! The same data and models give the same report, byte for byte, apart from [`Report::speed`] and what is ranked by
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,8 +25,21 @@ pub struct Report {
     pub data: HeldOut,
     /// Each model, in the order in which they were named; never empty.
     pub models: Vec<ModelReport>,
+    /// The models by each figure, the best first. Where speed or measured memory decides, the order may differ from run
+    /// to run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranking: Vec<Ranking>,
     /// How fast each model is on the machine that evaluated it, by the model's name.
     pub speed: BTreeMap<String, Speed>,
+}
+
+/// The models by one figure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ranking {
+    /// The figure's name in this file.
+    pub figure: String,
+    /// Names of the models that have the figure, the best first; equals in the report's order.
+    pub models: Vec<String>,
 }
 
 /// The held-out conversations.
@@ -54,12 +68,18 @@ pub struct ModelReport {
     pub name: String,
     /// `model_type` of its configuration.
     pub model_type: String,
-    /// Parameters, or stored n-grams.
+    /// Parameters, or stored n-grams or postings.
     pub parameters: usize,
     /// Vocabulary, V.
     pub vocab_size: usize,
     /// The longest context, in tokens.
     pub context_length: usize,
+    /// What the model holds in memory to be served, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ServingMemory>,
+    /// What training took, where the model's directory tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
     /// Mean negative log-likelihood of a target (assistant turns with their end tokens), in nats.
     pub loss_nats_per_token: f64,
     /// e to the power of the loss.
@@ -88,6 +108,31 @@ pub struct ModelReport {
     /// How the loss fell in training, where the model's directory tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learning_curve: Vec<CurvePoint>,
+}
+
+/// Memory that serving a model takes, but for buffers that are gone after each token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServingMemory {
+    /// Weights, counts or an index, once for all talks.
+    pub model_bytes: usize,
+    /// What each talk carries from token to token: a cache, or a recurrent state.
+    pub talk_bytes: usize,
+    /// After how many tokens.
+    pub talk_tokens: usize,
+}
+
+/// What training took on the machine that trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Training {
+    /// Training tokens read in a second: the median over the steps, or all over the time where there are no steps.
+    pub tokens_per_second: f64,
+    /// Training tokens read.
+    pub tokens: u64,
+    /// Seconds, with validation and without interruptions.
+    pub seconds: f64,
+    /// The most memory that training held resident, where its system told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// Counts behind the figures of a model.

@@ -202,14 +202,23 @@ fn write_files(
         let fitting = documents.starts[first..].partition_point(|&end| end - start <= per_file);
         let last = (first + fitting.saturating_sub(1)).max(first + 1).min(documents.len());
         let path = dir.join(format!("{split}-{file:05}.safetensors"));
-        write_file(&path, documents, first..last, vocab_size)?;
+        write_range(&path, documents, first..last, vocab_size)?;
         first = last;
         file += 1;
     }
     Ok(())
 }
 
-fn write_file(
+/// Writes one shard, 16 bits a token where the vocabulary allows it. The same input gives the same bytes.
+///
+/// # Panics
+/// When a token is not below `vocab_size`.
+pub fn write_file(path: &Path, documents: &Documents, vocab_size: usize) -> Result<()> {
+    assert!(documents.tokens.iter().all(|&token| (token as usize) < vocab_size), "tokens of the vocabulary");
+    write_range(path, documents, 0..documents.len(), vocab_size)
+}
+
+fn write_range(
     path: &Path,
     documents: &Documents,
     range: std::ops::Range<usize>,

@@ -51,9 +51,13 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
             ),
         ),
         ModelConfig::Ngram(shape) => ("naman", format!("an n-gram model of order {}", shape.order)),
+        ModelConfig::Bm25(_) => {
+            ("naman", "a retrieval model, which repeats replies found by BM25".to_owned())
+        }
     };
     let counted = match config {
         ModelConfig::Ngram(_) => "Stored n-grams",
+        ModelConfig::Bm25(_) => "Stored postings",
         _ => "Parameters",
     };
     line(format!("---\nlibrary_name: {library}\npipeline_tag: text-generation\n---\n"));
@@ -68,7 +72,7 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
     line("| | |\n|---|---|".to_owned());
     line(format!("| {counted} | {} |", thousands(chat.model.parameters())));
     line(format!("| Vocabulary | {} tokens |", thousands(chat.model.vocab_size())));
-    if !matches!(config, ModelConfig::Ngram(_)) {
+    if !matches!(config, ModelConfig::Ngram(_) | ModelConfig::Bm25(_)) {
         line(format!("| Context | {} tokens |", thousands(chat.model.context_length())));
     }
     line(format!("| Replies | {} |\n", sampling(chat)));
@@ -77,7 +81,9 @@ pub(crate) fn write(config: &ModelConfig, chat: &Chat, background: &Background) 
     card.push_str(HOW_TO_RUN);
     match config {
         ModelConfig::Qwen3(_) | ModelConfig::Qwen2(_) | ModelConfig::Llama(_) => card.push_str(FOR_OTHERS),
-        ModelConfig::Decoder(_) | ModelConfig::Ngram(_) => card.push_str("\nOnly naman reads `model/`.\n"),
+        ModelConfig::Decoder(_) | ModelConfig::Ngram(_) | ModelConfig::Bm25(_) => {
+            card.push_str("\nOnly naman reads `model/`.\n");
+        }
     }
     card
 }
@@ -138,6 +144,7 @@ fn figures(report: Option<&Report>, config: &ModelConfig, chat: &Chat) -> String
         ModelConfig::Llama(_) => "llama",
         ModelConfig::Decoder(_) => "naman_decoder",
         ModelConfig::Ngram(_) => "naman_ngram",
+        ModelConfig::Bm25(_) => "naman_bm25",
     };
     let is_this = |model: &&ModelReport| {
         model.model_type == kind

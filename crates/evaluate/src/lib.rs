@@ -1,18 +1,20 @@
 //! Measures models on conversations that they have never seen, and writes the report.
 //!
-//! Held-out loss, action accuracy, context recall, speed and sample talks of one or more models, side by side.
-//! Apart from the speed, the same data and models give the same report.
+//! Held-out loss, action accuracy, context recall, speed, memory and sample talks of one or more models, side by side and
+//! ranked. Apart from the speed, the same data and models give the same report.
 
 mod answers;
 pub mod chrf;
+mod course;
 mod held_out;
-mod learning_curve;
 mod loss;
 mod measure;
+mod memory;
 mod named_model;
 pub mod nearest;
 pub mod page;
 mod plot;
+mod ranking;
 mod replies;
 mod speed;
 mod summary;
@@ -27,6 +29,7 @@ use artifact::write_atomic;
 use clap::Parser;
 use model::chat::Chat;
 
+pub use course::Course;
 pub use measure::{Measured, Task};
 
 /// Measures models on held-out conversations and writes a report: report.json, samples.jsonl, report.html
@@ -77,8 +80,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let context = || format!("model `{name}`");
         let chat = Chat::read(dir).with_context(context)?;
         let model_type = named_model::model_type(dir).with_context(context)?;
-        let curve = learning_curve::read(dir).with_context(context)?;
-        measured.add(&task, name, &model_type, &chat, curve).with_context(context)?;
+        let course = course::read(dir).with_context(context)?;
+        measured.add(&task, name, &model_type, &chat, course).with_context(context)?;
     }
     let Measured { report, samples } = measured;
     write(&out, &report, &samples)?;

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use artifact::conversation::Message;
-use artifact::report::{CurvePoint, ModelReport, Report, Sample, Speed};
+use artifact::report::{ModelReport, Report, Sample, Speed};
 use artifact::response;
 use model::chat::Chat;
 
 use crate::answers::{self, Verdict};
+use crate::course::Course;
 use crate::held_out::{Answer, Conversations, answers_of, spread};
 use crate::nearest::Responses;
 use crate::replies::{self, Reply};
-use crate::{Arguments, loss, speed, talks};
+use crate::{Arguments, loss, memory, ranking, speed, talks};
 
 /// What every model is measured on.
 pub struct Task {
@@ -84,7 +85,10 @@ impl Measured {
         let mut samples = talks::of_questions(&task.questions);
         samples.extend(talks::of_conversations(&shown));
         let data = task.conversations.report(task.seed, task.responses.is_some());
-        Self { report: Report { data, models: Vec::new(), speed: BTreeMap::new() }, samples }
+        Self {
+            report: Report { data, models: Vec::new(), ranking: Vec::new(), speed: BTreeMap::new() },
+            samples,
+        }
     }
 
     /// Measures one more model.
@@ -97,7 +101,7 @@ impl Measured {
         name: &str,
         model_type: &str,
         chat: &Chat,
-        learning_curve: Vec<CurvePoint>,
+        course: Course,
     ) -> anyhow::Result<()> {
         let began = Instant::now();
         let loss = loss::measure(chat, &task.conversations.chosen)?;
@@ -125,6 +129,8 @@ impl Measured {
             parameters: chat.model.parameters(),
             vocab_size: chat.model.vocab_size(),
             context_length: chat.model.context_length(),
+            memory: Some(memory::of_serving(chat.model.as_ref())),
+            training: course.training,
             loss_nats_per_token: loss.nats_per_token(),
             perplexity: loss.perplexity(),
             bits_per_byte: loss.bits_per_byte(self.report.data.assistant_bytes),
@@ -134,7 +140,7 @@ impl Measured {
             action_accuracy_by_topic: judged.by_topic,
             context_recall_by_slot: judged.by_slot,
             confusions: judged.confusions,
-            learning_curve,
+            learning_curve: course.learning_curve,
         });
         let speed = Speed {
             tokens_per_second: single.tokens_per_second,
@@ -143,6 +149,7 @@ impl Measured {
             evaluation_seconds: began.elapsed().as_secs_f64(),
         };
         self.report.speed.insert(name.to_owned(), speed);
+        self.report.ranking = ranking::ranking(&self.report);
         Ok(())
     }
 }

@@ -2,10 +2,11 @@
 
 use artifact::report::{Report, Sample, SampleKind};
 use minijinja::value::Serde;
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value, context};
 use terminal::Lang;
 
 use crate::plot::plot;
+use crate::ranking::{self, FIGURES, Figure};
 
 /// Named `.html`, so that everything a model says is escaped.
 const NAME: &str = "report.html";
@@ -26,6 +27,8 @@ pub fn render(report: &Report, samples: &[Sample], lang: Lang) -> String {
     let values = context! {
         korean => lang == Lang::Ko,
         report => Serde(report),
+        figures => figures(report, lang),
+        order => ranking::order(report),
         topics => Serde(table(report, |model| &model.action_accuracy_by_topic)),
         slots => Serde(table(report, |model| &model.context_recall_by_slot)),
         plot => plot(&report.models).map(Serde),
@@ -34,6 +37,15 @@ pub fn render(report: &Report, samples: &[Sample], lang: Lang) -> String {
     };
     let template = environment.get_template(NAME).expect("added above");
     template.render(values).expect("the template matches the types of the report")
+}
+
+/// Each figure's name and every model's place.
+fn figures(report: &Report, lang: Lang) -> Vec<Value> {
+    let figure = |figure: &Figure| {
+        let name = if lang == Lang::Ko { figure.ko } else { figure.en };
+        context! { name, places => Serde(figure.places(report)) }
+    };
+    FIGURES.iter().map(figure).collect()
 }
 
 /// A row for each topic or slot: its name, how often it occurs, and each model's share.

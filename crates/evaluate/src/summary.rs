@@ -3,7 +3,7 @@
 use artifact::report::{ModelReport, Report, Sample, SampleKind};
 use terminal::Lang;
 
-use crate::page::thousands;
+use crate::ranking::{FIGURES, Figure};
 
 /// Columns between two figures.
 const GAP: usize = 2;
@@ -34,32 +34,33 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// A row for each figure, a column for each model.
+/// A row for each figure, a column for each model; with ranks where there are more than two to compare.
 fn table(report: &Report) -> String {
-    let share =
-        |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share));
     let row = |name: &str, figure: &dyn Fn(&ModelReport) -> String| -> Vec<String> {
         std::iter::once(name.to_owned()).chain(report.models.iter().map(figure)).collect()
     };
-    let rows = [
-        row("", &|model| model.name.clone()),
-        row(Lang::pick("바이트당 비트", "bits per byte"), &|model| {
-            format!("{:.3}", model.bits_per_byte)
-        }),
-        row(Lang::pick("손실 (냇/토큰)", "loss (nats/token)"), &|model| {
-            format!("{:.3}", model.loss_nats_per_token)
-        }),
-        row(Lang::pick("혼란도", "perplexity"), &|model| format!("{:.2}", model.perplexity)),
-        row(Lang::pick("행동 정확도", "action accuracy"), &|model| share(model.action_accuracy)),
-        row(Lang::pick("문맥 기억", "context recall"), &|model| share(model.context_recall)),
-        row(Lang::pick("생성 (토큰/초)", "generation (tokens/s)"), &|model| {
-            report
-                .speed
-                .get(&model.name)
-                .map_or_else(|| "-".to_owned(), |s| format!("{:.0}", s.tokens_per_second))
-        }),
-        row(Lang::pick("파라미터", "parameters"), &|model| thousands(model.parameters as u64)),
-    ];
+    let ranked = report.models.len() > 2;
+    let of_figure = |figure: &Figure| -> Vec<String> {
+        let name = Lang::pick(figure.ko, figure.en).to_owned();
+        let cells = figure.places(report).into_iter().map(|place| match place {
+            Some(place) if ranked => format!("{} ({})", place.text, place.rank),
+            Some(place) => place.text,
+            None => "-".to_owned(),
+        });
+        std::iter::once(name).chain(cells).collect()
+    };
+    let mut rows = vec![row("", &|model| model.name.clone())];
+    rows.extend(FIGURES.iter().map(of_figure));
+    // Behind the bits per byte, which say the same of any tokenizer.
+    rows.splice(
+        2..2,
+        [
+            row(Lang::pick("손실 (냇/토큰)", "loss (nats/token)"), &|model| {
+                format!("{:.3}", model.loss_nats_per_token)
+            }),
+            row(Lang::pick("혼란도", "perplexity"), &|model| format!("{:.2}", model.perplexity)),
+        ],
+    );
     let widths: Vec<usize> = (0..=report.models.len())
         .map(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0))
         .collect();

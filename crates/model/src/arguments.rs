@@ -20,7 +20,7 @@ pub struct Arguments {
 pub(crate) enum Command {
     /// Make an untrained model for a tokenizer
     New(New),
-    /// Print what a model directory holds: shapes, parameters, cost
+    /// Print what a model directory holds and costs: layers, parameters, operations, memory
     Info(Info),
 }
 
@@ -90,9 +90,19 @@ pub(crate) struct Info {
     /// Model directory
     #[arg(value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// List every tensor with its shape
+    /// List every tensor with its shape, and nothing else
     #[arg(long)]
     pub(crate) tensors: bool,
+    /// Tokens of a batch, for the memory that training takes
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = batch_tokens)]
+    pub(crate) batch_tokens: usize,
+}
+
+fn batch_tokens(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|tokens| (1..=1 << 24).contains(tokens))
+        .ok_or_else(|| "expected 1 to 2^24".to_owned())
 }
 
 /// A family of models.
@@ -108,17 +118,19 @@ pub(crate) enum Architecture {
     Convolution,
     /// Counts of token sequences, modified Kneser-Ney
     Ngram,
+    /// Replies of the training split, found by BM25 (Robertson & Zaragoza 2009)
+    Bm25,
 }
 
 impl Architecture {
-    /// The mixer of every block; none of counts.
+    /// The mixer of every block of a neural model.
     pub(crate) fn mixer(self) -> Option<MixerKind> {
         match self {
             Self::Transformer => Some(MixerKind::Attention),
             Self::Gru => Some(MixerKind::Gru),
             Self::Lstm => Some(MixerKind::Lstm),
             Self::Convolution => Some(MixerKind::Convolution),
-            Self::Ngram => None,
+            Self::Ngram | Self::Bm25 => None,
         }
     }
 }

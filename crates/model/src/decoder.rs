@@ -404,6 +404,10 @@ impl LanguageModel for Decoder {
         self.count()
     }
 
+    fn memory_bytes(&self) -> usize {
+        size_of::<f32>() * self.count()
+    }
+
     fn score(&self, tokens: &[u32]) -> Vec<f32> {
         let mut batch = Batch::new();
         batch.push(tokens, &vec![1; tokens.len()]);

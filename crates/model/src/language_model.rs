@@ -6,8 +6,11 @@ pub trait LanguageModel: Send + Sync {
     /// The most tokens that one session may hold.
     fn context_length(&self) -> usize;
 
-    /// The number of parameters, or of stored n-grams.
+    /// The number of parameters, or of stored n-grams or postings.
     fn parameters(&self) -> usize;
+
+    /// Bytes of memory that the model holds, whatever is generated: weights, counts, or an index.
+    fn memory_bytes(&self) -> usize;
 
     /// Natural logarithm of the probability of each token given those before it: `tokens` is `[T]`, the result
     /// `[T - 1]`, its element t for token t + 1.
@@ -24,6 +27,9 @@ pub trait Session: Send {
     /// # Panics
     /// When the session would grow beyond the model's context.
     fn feed(&mut self, tokens: &[u32]) -> &[f32];
+
+    /// Bytes of what the session carries from token to token: besides the model itself, all that a step reads.
+    fn state_bytes(&self) -> usize;
 
     /// The number of tokens read.
     fn len(&self) -> usize;

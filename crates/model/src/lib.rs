@@ -5,7 +5,9 @@
 
 mod arguments;
 pub mod batch;
+pub mod bm25;
 pub mod chat;
+pub mod cost;
 pub mod decoder;
 pub mod generate;
 mod info;
@@ -22,6 +24,7 @@ use artifact::config::ModelConfig;
 
 pub use arguments::Arguments;
 pub use batch::Batch;
+pub use bm25::Bm25;
 use decoder::Config;
 pub use decoder::Decoder;
 pub use language_model::{LanguageModel, Session};
@@ -35,6 +38,8 @@ pub enum Model {
     Decoder(Box<Decoder>),
     /// Counts.
     Ngram(Box<Ngram>),
+    /// Replies to search for.
+    Bm25(Box<Bm25>),
 }
 
 impl Model {
@@ -49,6 +54,7 @@ impl Model {
             ModelConfig::Llama(config) => Self::decoder(dir, Config::Llama(config))?,
             ModelConfig::Decoder(config) => Self::decoder(dir, Config::Naman(config))?,
             ModelConfig::Ngram(config) => Self::Ngram(Box::new(Ngram::read(dir, &config)?)),
+            ModelConfig::Bm25(config) => Self::Bm25(Box::new(Bm25::read(dir, &config)?)),
         })
     }
 
@@ -56,11 +62,31 @@ impl Model {
         Ok(Self::Decoder(Box::new(Decoder::read(dir, config)?)))
     }
 
+    /// Writes `model.safetensors` into a directory, and what else the architecture writes. The same model gives the same
+    /// bytes.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        match self {
+            Self::Decoder(model) => model.write(dir),
+            Self::Ngram(model) => model.write(dir),
+            Self::Bm25(model) => model.write(dir),
+        }
+    }
+
     /// The model as evaluation and deployment see it.
+    pub fn as_language_model(&self) -> &dyn LanguageModel {
+        match self {
+            Self::Decoder(model) => model.as_ref(),
+            Self::Ngram(model) => model.as_ref(),
+            Self::Bm25(model) => model.as_ref(),
+        }
+    }
+
+    /// As [`Model::as_language_model`], kept.
     pub fn into_language_model(self) -> Box<dyn LanguageModel> {
         match self {
             Self::Decoder(model) => model,
             Self::Ngram(model) => model,
+            Self::Bm25(model) => model,
         }
     }
 }

@@ -1,13 +1,15 @@
-use artifact::config::{self, GenerationConfig, MixerKind, NgramConfig};
+use artifact::config::{self, Bm25Config, GenerationConfig, MixerKind, ModelConfig, NgramConfig};
+use artifact::conversation::Message;
+use artifact::shard::Documents;
 use artifact::tokenizer::{self, ChatTokenizer};
 use artifact::{Error, OutDir, Result, json};
 use fs_err as fs;
 use terminal::Lang;
 
-use crate::arguments::New;
+use crate::arguments::{Architecture, New};
 use crate::decoder::Config;
 use crate::preset::{Shape, SpecialTokens};
-use crate::{Decoder, Ngram, Params};
+use crate::{Bm25, Decoder, Model, Ngram};
 
 /// Makes an untrained model directory for the tokenizer of `--data`.
 pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
@@ -22,29 +24,20 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
     let pad = tokenizer.pad().unwrap_or(bos);
 
     let out = OutDir::create(&arguments.out)?;
+    let tokens = SpecialTokens { bos, eos, pad };
     let mixers = arguments.mixers.clone().or_else(|| arguments.architecture.mixer().map(|mixer| vec![mixer]));
-    let parameters = if let Some(mixers) = mixers {
-        let config = decoder_config(arguments, &mixers, vocab_size, SpecialTokens { bos, eos, pad })?;
-        config.clone().into_model_config().check(&out.path().join(config::FILE))?;
-        let model = Decoder::new(&config, arguments.seed);
-        model.write(out.path())?;
-        model.count()
-    } else {
-        let config = NgramConfig {
-            architectures: vec!["NamanNgram".to_owned()],
-            vocab_size,
-            order: arguments.order,
-            bos_token_id: bos,
-            eos_token_id: eos,
-            pad_token_id: pad,
-        };
-        let config = config::ModelConfig::Ngram(config);
-        config.check(&out.path().join(config::FILE))?;
-        config.write(out.path())?;
-        let config::ModelConfig::Ngram(config) = &config else { unreachable!("made so above") };
-        Ngram::new(config).write(out.path())?;
-        0
+    let config = match mixers {
+        Some(mixers) => decoder_config(arguments, &mixers, vocab_size, tokens)?.into_model_config(),
+        None if arguments.architecture == Architecture::Bm25 => {
+            ModelConfig::Bm25(bm25_config(&tokenizer, vocab_size, tokens)?)
+        }
+        None => ModelConfig::Ngram(ngram_config(arguments.order, vocab_size, tokens)),
     };
+    config.check(&out.path().join(config::FILE))?;
+    config.write(out.path())?;
+    let model = untrained(config, arguments.seed);
+    model.write(out.path())?;
+    let parameters = model.as_language_model().parameters();
     for file in tokenizer::FILES {
         fs::copy(arguments.data.join(file), out.path().join(file))?;
     }
@@ -64,6 +57,56 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
         )
     );
     Ok(())
+}
+
+/// A model that has seen nothing.
+fn untrained(config: ModelConfig, seed: u64) -> Model {
+    let decoder = |config| Model::Decoder(Box::new(Decoder::new(config, seed)));
+    match config {
+        ModelConfig::Qwen3(config) => decoder(Config::Qwen3(config)),
+        ModelConfig::Qwen2(config) => decoder(Config::Qwen2(config)),
+        ModelConfig::Llama(config) => decoder(Config::Llama(config)),
+        ModelConfig::Decoder(config) => decoder(Config::Naman(config)),
+        ModelConfig::Ngram(config) => Model::Ngram(Box::new(Ngram::new(&config))),
+        ModelConfig::Bm25(config) => Model::Bm25(Box::new(Bm25::fit(Documents::new(), &config))),
+    }
+}
+
+fn ngram_config(order: usize, vocab_size: usize, tokens: SpecialTokens) -> NgramConfig {
+    NgramConfig {
+        architectures: vec!["NamanNgram".to_owned()],
+        vocab_size,
+        order,
+        bos_token_id: tokens.bos,
+        eos_token_id: tokens.eos,
+        pad_token_id: tokens.pad,
+    }
+}
+
+/// The usual constants (Robertson & Zaragoza 2009, section 3.4), and what the chat template puts before a reply.
+fn bm25_config(
+    tokenizer: &ChatTokenizer,
+    vocab_size: usize,
+    tokens: SpecialTokens,
+) -> Result<Bm25Config> {
+    let question = [Message::user("?")];
+    let (asked, prompt) = (tokenizer.conversation(&question)?.tokens, tokenizer.prompt(&question)?);
+    let prefix = prompt.strip_prefix(asked.as_slice()).unwrap_or_default();
+    if prefix.is_empty() {
+        let message = "the chat template puts no token before a reply, so that none can be found for it";
+        return Err(Error::refused(message)
+            .with_hint("retrieval needs a template with a generation prompt, such as preprocess writes"));
+    }
+    Ok(Bm25Config {
+        architectures: vec!["NamanBm25".to_owned()],
+        vocab_size,
+        k1: 1.2,
+        b: 0.75,
+        reply_prefix_token_ids: prefix.to_vec(),
+        bos_token_id: tokens.bos,
+        eos_token_id: tokens.eos,
+        pad_token_id: tokens.pad,
+    })
 }
 
 /// The preset's shapes for the first of `mixers`, each overridden by its option; `mixers` over and over.

@@ -96,6 +96,10 @@ impl LanguageModel for Ngram {
         self.trie.len()
     }
 
+    fn memory_bytes(&self) -> usize {
+        self.trie.bytes()
+    }
+
     fn score(&self, tokens: &[u32]) -> Vec<f32> {
         let Some((&first, rest)) = tokens.split_first() else { return Vec::new() };
         let mut state = State::default();

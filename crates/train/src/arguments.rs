@@ -8,7 +8,7 @@ use crate::settings::Publish;
 
 /// Fits a model to token shards.
 ///
-/// A neural network is trained for the given budget; an n-gram model is counted in one pass and needs no budget. An
+/// A neural network is trained for the given budget; n-grams are counted, and turns indexed, in one pass that needs no budget. An
 /// interrupted run goes on from its last checkpoint when the same command is given again, and gives the weights that
 /// the uninterrupted run would have given, bit for bit (for a budget in steps or epochs, and the same number of threads).
 #[derive(Debug, Parser)]

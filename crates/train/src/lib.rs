@@ -1,7 +1,7 @@
 //! The `train` stage: fits a model to token shards.
 //!
-//! A neural network is fitted by `AdamW` on packed batches of whole conversations; an n-gram model is counted. The
-//! result has the layout of the model directory that training began from, and `metrics.jsonl` beside it.
+//! A neural network is fitted by `AdamW` on packed batches of whole conversations; n-grams are counted, and turns
+//! indexed for BM25. The result has the layout of the model directory that training began from, and `metrics.jsonl` beside it.
 
 mod adamw;
 mod arguments;
@@ -14,6 +14,7 @@ mod inputs;
 mod log;
 mod neural;
 mod norm;
+mod peak_memory;
 mod schedule;
 mod settings;
 mod validation;
@@ -40,7 +41,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         ModelConfig::Decoder(config) => fit(&Config::Naman(config), &inputs, &arguments),
         ModelConfig::Ngram(config) => {
             settings::refuse_budget(&arguments)?;
-            counting::fit(&config, &inputs, &arguments.prompt, OutDir::create(&arguments.out)?)
+            let count = || counting::count(&config, &inputs);
+            counting::fit(count, &inputs, &arguments.prompt, OutDir::create(&arguments.out)?)
+        }
+        ModelConfig::Bm25(config) => {
+            settings::refuse_budget(&arguments)?;
+            let index = || Ok(counting::index(&config, &inputs));
+            counting::fit(index, &inputs, &arguments.prompt, OutDir::create(&arguments.out)?)
         }
     }
 }

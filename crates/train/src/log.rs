@@ -61,6 +61,7 @@ mod tests {
             bits_per_byte: None,
             best: false,
             answers: Vec::new(),
+            peak_memory_bytes: None,
         })
     }
 

@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::inputs::Inputs;
 use crate::log::Log;
 use crate::norm::global_norm;
+use crate::peak_memory::peak_memory_bytes;
 use crate::settings::{Publish, Settings};
 use crate::validation::{Interview, ValidationSet, line, summary};
 
@@ -276,6 +277,7 @@ impl Run<'_> {
             bits_per_byte: validation.set.bits_per_byte(loss),
             best,
             answers: self.interview.answers(published(&self.weights, &self.moments)),
+            peak_memory_bytes: peak_memory_bytes(),
         };
         self.state.seconds = self.seconds();
         self.progress.say(summary(&row));

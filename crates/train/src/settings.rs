@@ -113,15 +113,17 @@ fn budget(arguments: &Arguments) -> Result<Budget> {
     }
 }
 
-/// Refuses a budget where a model is counted.
+/// Refuses a budget where a model is counted or indexed.
 ///
 /// # Errors
 /// [`Error::Refused`] when one is given.
 pub(crate) fn refuse_budget(arguments: &Arguments) -> Result<()> {
     let given = arguments.budget;
     if given.steps.is_some() || given.epochs.is_some() || given.minutes.is_some() {
-        return Err(Error::refused("an n-gram model is counted in one pass and takes no budget")
-            .with_hint("leave out --steps, --epochs and --minutes"));
+        return Err(Error::refused(
+            "n-grams are counted, and turns indexed, in one pass that takes no budget",
+        )
+        .with_hint("leave out --steps, --epochs and --minutes"));
     }
     Ok(())
 }

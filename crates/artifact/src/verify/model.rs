@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Findings;
 use crate::config::{self, GenerationConfig, ModelConfig};
 use crate::tokenizer::{self, ChatTokenizer};
-use crate::{Place, json, metrics, weights};
+use crate::{Place, json, metrics, shard, weights};
 
 /// The directory of a trained model.
 pub(super) fn check_trained(findings: &mut Findings<'_>) {
@@ -134,9 +134,12 @@ fn check_generation(
 fn check_weights(findings: &mut Findings<'_>, config: &ModelConfig) {
     let Some(path) = findings.require(weights::FILE) else { return };
     let Some(tensors) = config.decoder().map(|decoder| decoder.tensors()) else {
-        // Counts have types and names of their own; the header is the same.
-        let header = weights::header(&path);
-        findings.take(&path, header);
+        if matches!(config, ModelConfig::Bm25(_)) {
+            findings.take(&path, shard::read_file(&path));
+        } else {
+            // Counts have types and names of their own; the header is the same.
+            findings.take(&path, weights::header(&path));
+        }
         return;
     };
     let Some(mut found) = findings.take(&path, weights::shapes(&path)) else { return };

@@ -17,6 +17,11 @@ fn read(value: &Value) -> artifact::Result<ModelConfig> {
     ModelConfig::read(dir.path())
 }
 
+fn bm25() -> Value {
+    json!({"model_type": "naman_bm25", "vocab_size": 9, "k1": 1.2, "b": 0.75, "reply_prefix_token_ids": [4],
+        "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0})
+}
+
 fn ours() -> Value {
     serde_json::to_value(ModelConfig::Qwen3(directories::qwen3())).unwrap()
 }
@@ -37,7 +42,9 @@ fn reads_what_it_wrote() {
     let ngram = json!({"model_type": "naman_ngram", "vocab_size": 9, "order": 4, "bos_token_id": 0, "eos_token_id": 1,
         "pad_token_id": 0});
     let decoder = ModelConfig::Decoder(directories::decoder());
-    for config in [ModelConfig::Qwen3(directories::qwen3()), decoder, read(&ngram).unwrap()] {
+    for config in
+        [ModelConfig::Qwen3(directories::qwen3()), decoder, read(&ngram).unwrap(), read(&bm25()).unwrap()]
+    {
         config.write(dir.path()).unwrap();
         assert_eq!(ModelConfig::read(dir.path()).unwrap(), config);
     }
@@ -208,6 +215,23 @@ fn a_decoder_of_our_own_has_a_mixer_in_each_block() {
         config[key] = value;
         let error = read(&config).expect_err(key).to_string();
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
+#[test]
+fn constants_of_bm25_have_their_limits() {
+    for (key, value) in [
+        ("k1", json!(-0.1)),
+        ("b", json!(1.5)),
+        ("reply_prefix_token_ids", json!([])),
+        ("reply_prefix_token_ids", json!([9])),
+        ("vocab_size", json!(0)),
+        ("eos_token_id", json!(9)),
+    ] {
+        let mut config = bm25();
+        config[key] = value;
+        let error = read(&config).unwrap_err().to_string();
+        assert!(error.contains(key), "{key}: {error}");
     }
 }
 

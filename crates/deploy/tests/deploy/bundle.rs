@@ -209,6 +209,8 @@ fn the_card_tells_sources_and_figures() {
         context_recall_by_slot: Vec::new(),
         confusions: Vec::new(),
         learning_curve: Vec::new(),
+        memory: None,
+        training: None,
     };
     let speed =
         Speed { tokens_per_second: 812.4, seconds_to_first_token: 0.01, threads: 2, evaluation_seconds: 3.0 };
@@ -223,6 +225,7 @@ fn the_card_tells_sources_and_figures() {
             seed: 1,
         },
         models: vec![figures("mine", parameters), figures("other", parameters + 1)],
+        ranking: Vec::new(),
         speed: BTreeMap::from([("mine".to_owned(), speed)]),
     };
     let sources = Sources {

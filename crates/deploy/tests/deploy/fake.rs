@@ -51,6 +51,10 @@ impl LanguageModel for Parrot {
         0
     }
 
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     fn score(&self, tokens: &[u32]) -> Vec<f32> {
         vec![0.0; tokens.len() - 1]
     }
@@ -91,6 +95,10 @@ impl Session for Talk<'_> {
             }
         }
         &self.logits
+    }
+
+    fn state_bytes(&self) -> usize {
+        0
     }
 
     fn len(&self) -> usize {

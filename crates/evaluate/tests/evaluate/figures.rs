@@ -115,3 +115,30 @@ fn the_same_models_give_the_same_report_apart_from_speed() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn models_are_ranked_by_each_figure_that_they_have() {
+    let talks = conversations();
+    let replies = [("안녕!", "반가워요"), ("내 이름이 뭐라고?", "서현님이라고 하셨어요!")];
+    let models = [parrot(&talks, &[], 512), parrot(&talks, &replies, 512), parrot(&talks, &[], 512)];
+    let report = measure(&talks, &models).report;
+    let order = |figure: &str| {
+        let ranking = report.ranking.iter().find(|ranking| ranking.figure == figure);
+        ranking.map(|ranking| ranking.models.clone())
+    };
+    assert_eq!(order("action_accuracy").unwrap(), ["model-1", "model-0", "model-2"]);
+    assert_eq!(order("context_recall").unwrap(), ["model-1", "model-0", "model-2"]);
+    // All alike, so in the order in which they were named.
+    assert_eq!(order("bits_per_byte").unwrap(), ["model-0", "model-1", "model-2"]);
+    assert_eq!(order("parameters").unwrap(), ["model-0", "model-1", "model-2"]);
+    assert_eq!(order("speed.tokens_per_second").unwrap().len(), 3);
+    // Nobody trained a parrot.
+    assert_eq!(order("training.tokens_per_second"), None);
+
+    let page = evaluate::page::render(&report, &[], terminal::Lang::En);
+    let table = page.split_once("class=\"ranking\"").unwrap().1.split_once("</table>").unwrap().0;
+    let places: Vec<usize> = ["model-1", "model-0", "model-2"].map(|name| table.find(name).unwrap()).to_vec();
+    assert!(places[1] < places[0] && places[0] < places[2], "in the order of bits per byte");
+    assert!(table.contains("66.7 % <span class=\"unit\">1</span>"), "{table}");
+    assert!(table.contains("0.0 % <span class=\"unit\">2</span>"), "{table}");
+}

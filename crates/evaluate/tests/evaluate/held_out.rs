@@ -5,7 +5,7 @@ use std::path::Path;
 use artifact::conversation::{Conversation, Message, Slot};
 use artifact::response::{self, ResponseTemplate};
 use clap::Parser;
-use evaluate::{Arguments, Measured, Task};
+use evaluate::{Arguments, Course, Measured, Task};
 use model::chat::Chat;
 use tempfile::TempDir;
 
@@ -80,7 +80,7 @@ pub(crate) fn measure(conversations: &[Conversation], models: &[Chat]) -> Measur
         Task::read(&arguments(data.path(), &["--prompt", "안녕하세요", "--prompt", "한 번 더"])).unwrap();
     let mut measured = Measured::new(&task);
     for (place, chat) in models.iter().enumerate() {
-        measured.add(&task, &format!("model-{place}"), "parrot", chat, Vec::new()).unwrap();
+        measured.add(&task, &format!("model-{place}"), "parrot", chat, Course::default()).unwrap();
     }
     measured
 }

@@ -34,6 +34,9 @@ impl LanguageModel for Parrot {
     fn parameters(&self) -> usize {
         1234567
     }
+    fn memory_bytes(&self) -> usize {
+        5_000_000
+    }
     fn score(&self, tokens: &[u32]) -> Vec<f32> {
         assert!(tokens.len() <= self.context_length, "{} tokens", tokens.len());
         vec![-(self.vocab_size as f32).ln(); tokens.len() - 1]
@@ -55,6 +58,9 @@ impl Session for ParrotSession<'_> {
         self.logits = vec![0.0; self.parrot.vocab_size];
         self.logits[next.unwrap_or(self.parrot.end) as usize] = 1.0;
         &self.logits
+    }
+    fn state_bytes(&self) -> usize {
+        4 * self.tokens.len()
     }
     fn len(&self) -> usize {
         self.tokens.len()

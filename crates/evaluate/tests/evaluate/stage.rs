@@ -72,6 +72,7 @@ fn model_dir() -> TempDir {
                 bits_per_byte,
                 best,
                 answers,
+                peak_memory_bytes: Some(step << 20),
             };
             file.write(&Row::Validation(validation)).unwrap();
         }
@@ -103,6 +104,15 @@ fn writes_a_report_that_others_can_read() {
     );
     assert_eq!((tiny.counts.action_turns, tiny.counts.recall_turns), (3, 1));
     assert!(report.speed["tiny"].tokens_per_second > 0.0);
+    let training = tiny.training.as_ref().unwrap();
+    assert_eq!((training.tokens, training.peak_memory_bytes), (300_000, Some(300 << 20)));
+    assert!((training.tokens_per_second - 1000.0).abs() < 1e-9 && (training.seconds - 300.0).abs() < 1e-9);
+    // f32 weights; keys and values of one head of 8 for each token of the context.
+    let memory = tiny.memory.as_ref().unwrap();
+    assert_eq!(memory.model_bytes, 4 * tiny.parameters);
+    assert_eq!((memory.talk_bytes, memory.talk_tokens), (2 * 4 * 8 * 256, 256));
+    assert_eq!(report.ranking.len(), 8);
+    assert!(report.ranking.iter().all(|ranking| ranking.models == ["tiny"]));
 
     // Means of three steps, and every validation.
     let valid = tiny.learning_curve.iter().filter_map(|p| Some((p.step, p.valid_loss_nats_per_token?)));

@@ -58,6 +58,12 @@ pub(super) struct History {
     rows: Vec<f32>,
 }
 
+impl History {
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.rows.as_slice())
+    }
+}
+
 impl Convolution {
     pub(super) fn zeros(config: &DecoderConfig, dilation: usize) -> Self {
         let (c, p, taps) = (config.hidden_size, config.mixer_size, config.kernel_size);

@@ -31,6 +31,12 @@ pub(super) struct Memory {
     cell: Vec<f32>,
 }
 
+impl Memory {
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.state.as_slice()) + size_of_val(self.cell.as_slice())
+    }
+}
+
 impl Lstm {
     pub(super) fn new(config: &DecoderConfig) -> Self {
         Self(Recurrent::new(config, GATES, FORGET))

@@ -52,6 +52,18 @@ pub(super) enum Carried {
     Convolution(History),
 }
 
+impl Carried {
+    /// Its size: all that a step reads besides the weights.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Attention(cache) => cache.bytes(),
+            Self::Gru(state) => size_of_val(state.as_slice()),
+            Self::Lstm(memory) => memory.bytes(),
+            Self::Convolution(history) => history.bytes(),
+        }
+    }
+}
+
 impl Mixer {
     /// The mixer of a block before training: all matrices zero.
     pub(super) fn new(config: &DecoderConfig, kind: MixerKind, dilation: usize) -> Self {

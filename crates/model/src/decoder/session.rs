@@ -44,6 +44,10 @@ impl Session for DecoderSession<'_> {
         &self.logits
     }
 
+    fn state_bytes(&self) -> usize {
+        self.carried.iter().map(Carried::bytes).sum()
+    }
+
     fn len(&self) -> usize {
         self.length
     }

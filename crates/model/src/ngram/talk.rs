@@ -102,6 +102,10 @@ impl Session for Talk<'_> {
         &self.logits
     }
 
+    fn state_bytes(&self) -> usize {
+        size_of::<State>()
+    }
+
     fn len(&self) -> usize {
         self.length
     }

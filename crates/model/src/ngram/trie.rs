@@ -84,6 +84,22 @@ impl Trie {
         Self { levels }
     }
 
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let of_level = |level: &Level| {
+            let tokens = match &level.tokens {
+                Tokens::Narrow(tokens) => size_of_val(tokens.as_slice()),
+                Tokens::Wide(tokens) => size_of_val(tokens.as_slice()),
+            };
+            let (logprob, backoff, first) = (&level.logprob, &level.backoff, &level.first);
+            tokens
+                + size_of_val(logprob.as_slice())
+                + size_of_val(backoff.as_slice())
+                + size_of_val(first.as_slice())
+        };
+        self.levels.iter().map(of_level).sum()
+    }
+
     /// The longest n-gram that may be stored.
     pub(super) fn order(&self) -> usize {
         self.levels.len()

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use artifact::config::{GENERATION_FILE, GenerationConfig, ModelConfig, NgramConfig, TransformerConfig};
+use artifact::config::{
+    Bm25Config, GENERATION_FILE, GenerationConfig, ModelConfig, NgramConfig, TransformerConfig,
+};
 use artifact::conversation::{Message, Split};
 use artifact::metrics::{self, Row};
 use artifact::shard::{Document, Documents, write_split};
@@ -15,7 +17,7 @@ use artifact::tokenizer::{ChatTokenizer, SPECIAL, TEMPLATE, TokenizerConfig};
 use artifact::{json, weights};
 use fs_err as fs;
 use model::decoder::Config;
-use model::{Decoder, Ngram};
+use model::{Bm25, Decoder, Ngram};
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
@@ -97,6 +99,18 @@ impl Bench {
         };
         let model = bench.model("ngram", &tokenizer, &ModelConfig::Ngram(config.clone()));
         Ngram::new(&config).write(&model).unwrap();
+        let config = Bm25Config {
+            architectures: vec!["NamanBm25".to_owned()],
+            vocab_size: tokenizer.vocab_size(),
+            k1: 1.2,
+            b: 0.75,
+            reply_prefix_token_ids: vec![tokenizer.token_id("<|assistant|>").unwrap()],
+            bos_token_id: 0,
+            eos_token_id: 1,
+            pad_token_id: 0,
+        };
+        let model = bench.model("bm25", &tokenizer, &ModelConfig::Bm25(config.clone()));
+        Bm25::fit(Documents::new(), &config).write(&model).unwrap();
         bench
     }
 
@@ -153,7 +167,7 @@ impl Bench {
         for row in &mut rows {
             match row {
                 Row::Step(row) => (row.seconds, row.tokens_per_second) = (0.0, 0.0),
-                Row::Validation(row) => row.seconds = 0.0,
+                Row::Validation(row) => (row.seconds, row.peak_memory_bytes) = (0.0, None),
             }
         }
         rows
@@ -194,7 +208,7 @@ fn learns_and_publishes_a_whole_model_directory() {
         "tokenizer_config.json",
     ];
     assert_eq!(bench.files("out"), expected);
-    assert_eq!(fs::read_dir(bench.dir.path()).unwrap().count(), 4, "nothing else is left beside it");
+    assert_eq!(fs::read_dir(bench.dir.path()).unwrap().count(), 5, "nothing else is left beside it");
 
     let rows = bench.rows("out");
     let losses: Vec<f64> = rows
@@ -284,6 +298,20 @@ fn counts_an_ngram_model() {
     assert!(row.loss_nats_per_token < 2.0, "{row:?}");
     assert_eq!(bench.files("out").len(), 7);
     let error = bench.fail("ngram", "second", "--steps 3");
+    assert!(error.contains("takes no budget"), "{error}");
+}
+
+#[test]
+fn indexes_a_retrieval_model() {
+    let bench = Bench::new();
+    bench.succeed("bm25", "out", "");
+    let rows = bench.rows("out");
+    let [Row::Validation(row)] = rows.as_slice() else { panic!("{rows:?}") };
+    // Each sum occurs in training, word for word.
+    assert_eq!(row.answers[0].reply, "5");
+    assert!(row.loss_nats_per_token < 2.0, "{row:?}");
+    assert!(artifact::verify::verify("train", &bench.path("out")).unwrap().is_empty());
+    let error = bench.fail("bm25", "second", "--steps 3");
     assert!(error.contains("takes no budget"), "{error}");
 }
 

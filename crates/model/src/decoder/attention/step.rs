@@ -15,6 +15,12 @@ pub(in super::super) struct Cache {
     values: Vec<f32>,
 }
 
+impl Cache {
+    pub(in super::super) fn bytes(&self) -> usize {
+        size_of_val(self.keys.as_slice()) + size_of_val(self.values.as_slice())
+    }
+}
+
 impl Attention {
     /// The layer's output for the next rows x `[n, C]` of a session, the first of which stands at `position`.
     pub(in super::super) fn step(
