@@ -19,7 +19,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make an untrained model for a tokenizer
-    New(New),
+    New(Box<New>),
     /// Print what a model directory holds and costs: layers, parameters, operations, memory
     Info(Info),
 }

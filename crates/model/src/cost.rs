@@ -5,10 +5,10 @@
 
 use artifact::config::{DecoderConfig, MixerKind};
 
+use crate::decoder::rows_of_logits;
+
 /// Bytes of an f32, of which everything is made.
 const F32: usize = size_of::<f32>();
-/// Rows of logits that the loss holds at once.
-const LOGIT_ROWS: usize = 256;
 
 /// The parameters of everything but the blocks: embedding, last norm, and head where it is not the embedding.
 pub fn outside_blocks(config: &DecoderConfig) -> usize {
@@ -67,21 +67,24 @@ pub fn training_state_bytes(config: &DecoderConfig) -> usize {
 }
 
 /// Bytes that a training step holds beside them for a batch of `rows` tokens, all of them targets: what the forward pass
-/// leaves for the backward pass, and the buffers of both.
+/// leaves for the backward pass, and the buffers of both. In f32: bfloat16 takes less.
 pub fn activation_bytes(config: &DecoderConfig, rows: usize) -> usize {
     let (c, f) = (config.hidden_size, config.intermediate_size);
-    // In each block: input, middle, and the norm of both with their scales; gate and up, and their product.
-    let blocks: usize = config.mixers.iter().map(|&mixer| 4 * c + 2 + 3 * f + kept(config, mixer)).sum();
-    // Shared by the blocks: gradients of a norm and of the feed-forward layer; buffers of each kind of mixer.
+    // In each block: input, its norm, middle, with the norms' scales; gate and up.
+    let blocks: usize = config.mixers.iter().map(|&mixer| 3 * c + 2 + 2 * f + kept(config, mixer)).sum();
+    // Shared by the blocks: the gradient of a norm; both factors of the feed-forward layer's gradients; buffers of each
+    // kind of mixer.
     let mut kinds = config.mixers.clone();
     kinds.sort_by_key(|kind| *kind as u8);
     kinds.dedup();
-    let shared: usize = c + f + kinds.iter().map(|&mixer| buffers(config, mixer)).sum::<usize>();
+    let shared: usize = 3 * c + 3 * f + kinds.iter().map(|&mixer| buffers(config, mixer)).sum::<usize>();
     // Residual stream and its gradient; of targets the last norm's input and output, and their gradients.
     let ends = 6 * c + 1;
     let convolves = kinds.contains(&MixerKind::Convolution);
     let weight = if convolves { 2 * config.mixer_size * config.kernel_size * c } else { 0 };
-    F32 * (rows * (blocks + shared + ends) + weight + LOGIT_ROWS.min(rows) * config.vocab_size)
+    // Logits and their gradient, and the hidden states of the same rows.
+    let loss = rows_of_logits(config.vocab_size).min(rows) * (2 * config.vocab_size + c);
+    F32 * (rows * (blocks + shared + ends) + weight + loss)
 }
 
 /// Values a row that a mixer keeps for its backward pass.

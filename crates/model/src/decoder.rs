@@ -27,6 +27,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use self::block::{Block, BlockScratch, BlockTape};
+pub(crate) use self::cross_entropy::rows_of_logits;
 use self::cross_entropy::{CrossEntropyScratch, HeadGradient, cross_entropy};
 use self::linear::Linear;
 use self::norm::RmsNorm;

@@ -1,4 +1,5 @@
 //! The decoder against finite differences, and against itself token by token.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
 
 use artifact::config::{DecoderConfig, Family, MixerKind, ModelConfig, RopeScaling, TransformerConfig};
 use model::batch::IGNORE;
@@ -133,7 +134,7 @@ fn any_batch() -> impl Strategy<Value = Batch> {
 fn bits(model: &Decoder) -> Vec<(String, Vec<u32>)> {
     let mut tensors = Vec::new();
     model.visit(&mut |name, _, values| {
-        tensors.push((name, values.iter().map(|value| value.to_bits()).collect()))
+        tensors.push((name, values.iter().map(|value| value.to_bits()).collect()));
     });
     tensors
 }
@@ -146,11 +147,15 @@ fn among(batch: &Batch, segment: std::ops::Range<usize>, before: &[usize], after
         all.targets.extend(std::iter::repeat_n(IGNORE, length));
         all.starts.push(all.tokens.len());
     };
-    before.iter().for_each(|&length| neighbour(&mut all, length));
+    for &length in before {
+        neighbour(&mut all, length);
+    }
     all.tokens.extend(&batch.tokens[segment.clone()]);
     all.targets.extend(&batch.targets[segment]);
     all.starts.push(all.tokens.len());
-    after.iter().for_each(|&length| neighbour(&mut all, length));
+    for &length in after {
+        neighbour(&mut all, length);
+    }
     all
 }
 

@@ -11,6 +11,11 @@ const LOGITS: usize = 1 << 23;
 /// Rows of logits that a thread takes at a time.
 const ROWS: usize = 32;
 
+/// Rows whose logits are held at once.
+pub(crate) fn rows_of_logits(vocabulary: usize) -> usize {
+    (LOGITS / vocabulary).next_multiple_of(ROWS).clamp(ROWS, 32 * ROWS)
+}
+
 /// Buffers of the loss.
 #[derive(Debug, Default)]
 pub(super) struct CrossEntropyScratch {
@@ -44,7 +49,7 @@ pub(super) fn cross_entropy(
     scratch: &mut CrossEntropyScratch,
 ) -> Vec<f32> {
     let ((vocabulary, c), precision) = (head.weight.dim(), head.precision);
-    let block = (LOGITS / vocabulary).next_multiple_of(ROWS).clamp(ROWS, 32 * ROWS);
+    let block = rows_of_logits(vocabulary);
     let mut nats = vec![0.0; targets.len()];
     for start in (0..targets.len()).step_by(block) {
         let rows = start..targets.len().min(start + block);

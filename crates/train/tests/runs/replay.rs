@@ -69,7 +69,7 @@ fn steps_are_those_of_pytorch() {
     let mut options = "--batch-tokens 4096 --valid-every 1000".to_owned();
     for (name, value) in &fixture.options {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        options.push_str(&format!(" --{name} {value}"));
+        options.extend([" --", name, " ", &value]);
     }
 
     assert_eq!(fixture.runs.len(), 4);
