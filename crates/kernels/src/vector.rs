@@ -103,6 +103,31 @@ leveled! {
 }
 
 leveled! {
+    /// `y += factor * x`.
+    pub fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += factor * x;
+        }
+    }
+}
+
+leveled! {
+    /// Dropout (Srivastava et al. 2014): each value becomes zero with the probability `rate`, or is divided by 1 - `rate`,
+    /// by a hash (`MurmurHash3`'s finalizer) of the seed and its place, which is `first` for the first one.
+    pub fn dropout(values: &mut [f32], rate: f32, seed: u32, first: usize) {
+        let limit = (f64::from(rate) * 4_294_967_296.0) as u32;
+        let kept = 1.0 / (1.0 - rate);
+        for (i, value) in values.iter_mut().enumerate() {
+            let mut hash = ((first + i) as u32).wrapping_mul(0x9e37_79b9) ^ seed;
+            hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
+            hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
+            hash ^= hash >> 16;
+            *value *= if hash < limit { 0.0 } else { kept };
+        }
+    }
+}
+
+leveled! {
     /// `x *= factor`.
     pub fn scale(x: &mut [f32], factor: f32) {
         for x in x {
@@ -325,5 +350,21 @@ mod tests {
                 prop_assert!(close(*y, f64::from(*x)));
             }
         }
+    }
+
+    #[test]
+    fn dropout_drops_its_share_wherever_rows_are_cut() {
+        let mut whole = vec![1.0; 100_000];
+        dropout(&mut whole, 0.2, 7, 0);
+        let dropped = whole.iter().filter(|&&value| value == 0.0).count();
+        assert!((19_500..20_500).contains(&dropped), "{dropped} of 100000");
+        assert!(whole.iter().all(|&value| value == 0.0 || value == 1.25));
+        let mut part = vec![1.0; 300];
+        dropout(&mut part, 0.2, 7, 5000);
+        assert_eq!(part, whole[5000..5300]);
+        let mut other = vec![1.0; 100_000];
+        dropout(&mut other, 0.2, 8, 0);
+        let both = whole.iter().zip(&other).filter(|&(a, b)| *a == 0.0 && *b == 0.0).count();
+        assert!((3_700..4_300).contains(&both), "two seeds are independent: {both} of 4000");
     }
 }

@@ -70,6 +70,9 @@ pub(crate) struct New {
     /// Longest context in tokens, instead of the preset's 512
     #[arg(long, value_name = "TOKENS")]
     pub(crate) context: Option<usize>,
+    /// Give the head weights of its own instead of the embedding's
+    #[arg(long)]
+    pub(crate) untied: bool,
     /// Longest n-gram of an n-gram model, in tokens, 1 to 6
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) order: usize,

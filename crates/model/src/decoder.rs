@@ -4,6 +4,7 @@ mod attention;
 mod block;
 mod convolution;
 mod cross_entropy;
+mod dropout;
 mod feed_forward;
 mod gru;
 mod linear;
@@ -29,6 +30,7 @@ use rand_chacha::ChaCha8Rng;
 use self::block::{Block, BlockScratch, BlockTape};
 pub(crate) use self::cross_entropy::rows_of_logits;
 use self::cross_entropy::{CrossEntropyScratch, HeadGradient, cross_entropy};
+pub use self::dropout::Dropout;
 use self::linear::Linear;
 use self::norm::RmsNorm;
 use self::rope::Rope;
@@ -265,7 +267,7 @@ impl Decoder {
 
     /// The loss over a batch.
     pub fn loss(&self, batch: &Batch, tape: &mut Tape) -> Loss {
-        self.forward(batch, tape);
+        self.forward(batch, tape, None);
         let nats =
             cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
         total(&nats)
@@ -273,7 +275,19 @@ impl Decoder {
 
     /// The loss over a batch; adds `scale` times the gradient of its sum to `gradient`.
     pub fn gradient(&self, batch: &Batch, scale: f32, tape: &mut Tape, gradient: &mut Self) -> Loss {
-        self.forward(batch, tape);
+        self.gradient_with(batch, scale, tape, gradient, None)
+    }
+
+    /// As [`Self::gradient`], of the network that dropout leaves.
+    pub fn gradient_with(
+        &self,
+        batch: &Batch,
+        scale: f32,
+        tape: &mut Tape,
+        gradient: &mut Self,
+        dropout: Option<Dropout>,
+    ) -> Loss {
+        self.forward(batch, tape, dropout);
         let loss = self.backward_head(scale, tape, gradient);
 
         // The last norm saw only the rows with a target.
@@ -284,8 +298,9 @@ impl Decoder {
         }
         let time = Time { batch, rope: &self.rope, steps: &tape.steps };
         let blocks = self.blocks.iter().zip(&mut tape.blocks).zip(&mut gradient.blocks);
-        for ((block, of_block), gradient) in blocks.rev() {
-            block.backward(&mut tape.dx, time, of_block, &mut tape.scratch, gradient);
+        for (index, ((block, of_block), gradient)) in blocks.enumerate().rev() {
+            let dropout = dropout.map(|dropout| dropout.part(index as u64));
+            block.backward(&mut tape.dx, time, of_block, &mut tape.scratch, gradient, dropout);
         }
         for (&token, dx) in batch.tokens.iter().zip(tape.dx.values().chunks_exact(width)) {
             let row = gradient.embedding.weight.index_axis_mut(Axis(0), token as usize);
@@ -313,7 +328,7 @@ impl Decoder {
     }
 
     /// Everything up to the head: fills the tape, `hidden` for the rows with a target.
-    fn forward(&self, batch: &Batch, tape: &mut Tape) {
+    fn forward(&self, batch: &Batch, tape: &mut Tape, dropout: Option<Dropout>) {
         let (n, width) = (batch.len(), self.shape.hidden_size);
         tape.blocks.resize_with(self.blocks.len(), BlockTape::default);
         tape.x.reset(n, width);
@@ -322,8 +337,9 @@ impl Decoder {
         }
         tape.steps.reset(batch);
         let time = Time { batch, rope: &self.rope, steps: &tape.steps };
-        for (block, of_block) in self.blocks.iter().zip(&mut tape.blocks) {
-            block.forward(&mut tape.x, time, of_block, &mut tape.scratch);
+        for (index, (block, of_block)) in self.blocks.iter().zip(&mut tape.blocks).enumerate() {
+            let dropout = dropout.map(|dropout| dropout.part(index as u64));
+            block.forward(&mut tape.x, time, of_block, &mut tape.scratch, dropout);
         }
 
         tape.rows.clear();
@@ -413,7 +429,7 @@ impl LanguageModel for Decoder {
         let mut batch = Batch::new();
         batch.push(tokens, &vec![1; tokens.len()]);
         let mut tape = Tape::default();
-        self.forward(&batch, &mut tape);
+        self.forward(&batch, &mut tape, None);
         let nats =
             cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
         nats.into_iter().map(|nats| -nats).collect()

@@ -1,4 +1,6 @@
-use artifact::config::{self, Bm25Config, GenerationConfig, MixerKind, ModelConfig, NgramConfig};
+use artifact::config::{
+    self, Bm25Config, DecoderConfig, GenerationConfig, MixerKind, ModelConfig, NgramConfig, TransformerConfig,
+};
 use artifact::conversation::Message;
 use artifact::shard::Documents;
 use artifact::tokenizer::{self, ChatTokenizer};
@@ -84,11 +86,7 @@ fn ngram_config(order: usize, vocab_size: usize, tokens: SpecialTokens) -> Ngram
 }
 
 /// The usual constants (Robertson & Zaragoza 2009, section 3.4), and what the chat template puts before a reply.
-fn bm25_config(
-    tokenizer: &ChatTokenizer,
-    vocab_size: usize,
-    tokens: SpecialTokens,
-) -> Result<Bm25Config> {
+fn bm25_config(tokenizer: &ChatTokenizer, vocab_size: usize, tokens: SpecialTokens) -> Result<Bm25Config> {
     let question = [Message::user("?")];
     let (asked, prompt) = (tokenizer.conversation(&question)?.tokens, tokenizer.prompt(&question)?);
     let prefix = prompt.strip_prefix(asked.as_slice()).unwrap_or_default();
@@ -136,11 +134,14 @@ fn decoder_config(
         return Err(Error::refused(format!("--mixers names {count} mixers for {blocks} blocks"))
             .with_hint(format!("name {blocks}, or as many as divide that, or give --blocks {count}")));
     }
+    let tie_word_embeddings = !arguments.untied;
     if mixers.iter().all(|mixer| *mixer == MixerKind::Attention) {
-        return Ok(Config::Qwen3(shape.qwen3(vocab_size, tokens)));
+        let config = shape.qwen3(vocab_size, tokens);
+        return Ok(Config::Qwen3(TransformerConfig { tie_word_embeddings, ..config }));
     }
     let mixers = mixers.iter().copied().cycle().take(shape.blocks).collect();
-    Ok(Config::Naman(shape.decoder(mixers, vocab_size, tokens)))
+    let config = shape.decoder(mixers, vocab_size, tokens);
+    Ok(Config::Naman(DecoderConfig { tie_word_embeddings, ..config }))
 }
 
 #[cfg(test)]
@@ -174,6 +175,15 @@ mod tests {
         check("--mixers attention,gru", &[Attention, Gru, Attention, Gru]);
         check("--mixers gru,attention,convolution --blocks 3", &[Gru, Attention, Convolution]);
         check("--mixers attention --preset nano", &[Attention; 2]);
+    }
+
+    #[test]
+    fn the_head_may_have_weights_of_its_own() {
+        for mixer in ["attention", "gru"] {
+            let tied = config(&format!("--mixers {mixer}")).unwrap().shape();
+            let untied = config(&format!("--mixers {mixer} --untied")).unwrap().shape();
+            assert_eq!(untied.parameters() - tied.parameters(), 300 * tied.hidden_size);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use clap::{Args, Parser};
 use terminal::Common;
 
 use crate::schedule::Decay;
-use crate::settings::Publish;
+use crate::settings::{Publish, Rounding};
 
 /// Fits a model to token shards.
 ///
@@ -77,6 +77,14 @@ pub struct Arguments {
     /// Added to the root of the mean square
     #[arg(long, value_name = "NUMBER", default_value_t = 1e-8)]
     pub epsilon: f64,
+
+    /// Share of what each layer adds to the residual stream that is dropped in training
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub dropout: f64,
+
+    /// What the factors of matrix products are rounded to; weights and sums are always f32
+    #[arg(long, value_enum, default_value_t = Rounding::Auto)]
+    pub precision: Rounding,
 
     /// The gradient is scaled down to at most this Euclidean norm
     #[arg(long, value_name = "NORM", default_value_t = 1.0)]

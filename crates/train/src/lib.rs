@@ -25,7 +25,7 @@ use model::decoder::Config;
 
 pub use arguments::{Arguments, BudgetArguments};
 pub use schedule::Decay;
-pub use settings::Publish;
+pub use settings::{Publish, Rounding};
 
 /// Trains as the arguments say and publishes `--out`.
 ///

@@ -63,6 +63,7 @@ pub(crate) fn fit(
 
     let pieces = Pieces::new(&inputs.train, context);
     let mut weights = Decoder::read(&inputs.model, config)?;
+    weights.set_precision(settings.precision.precision());
     describe(inputs, &pieces, &weights, settings);
     let batches = Batches::new(pieces, settings.batch_tokens, settings.seed);
     let validation = ValidationSet::new(&inputs.valid, context, &inputs.tokenizer)
@@ -199,9 +200,15 @@ impl Run<'_> {
         let began = Instant::now();
         let batch = self.batches.after(self.state.steps);
         let scale = 1.0 / batch.targets() as f32;
-        let loss = self.weights.gradient(&batch, scale, &mut self.tape, &mut self.gradient).mean();
-        let norm = global_norm(&self.gradient);
         let t = self.state.steps + 1;
+        let loss = self.weights.gradient_with(
+            &batch,
+            scale,
+            &mut self.tape,
+            &mut self.gradient,
+            self.settings.dropout(t),
+        );
+        let (loss, norm) = (loss.mean(), global_norm(&self.gradient));
         if !loss.is_finite() || !norm.is_finite() {
             let message = format!("training diverged: loss {loss}, gradient norm {norm} at step {t}");
             return Err(Error::refused(message).with_hint(self.remedy()));

@@ -2,6 +2,8 @@
 
 use artifact::{Error, Result};
 use clap::ValueEnum;
+use model::Precision;
+use model::decoder::Dropout;
 use serde::{Deserialize, Serialize};
 
 use crate::Arguments;
@@ -19,6 +21,34 @@ pub enum Publish {
     Last,
 }
 
+/// What the factors of matrix products are rounded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rounding {
+    /// bf16 where this processor multiplies it faster, f32 elsewhere
+    Auto,
+    /// Not rounded
+    F32,
+    /// bfloat16: slow on a processor that does not multiply it
+    Bf16,
+}
+
+impl Rounding {
+    /// Chosen for this processor.
+    fn resolved(self) -> Self {
+        match self {
+            Self::Auto if Precision::fastest() == Precision::Bf16 => Self::Bf16,
+            Self::Auto => Self::F32,
+            chosen => chosen,
+        }
+    }
+
+    /// As the model takes it.
+    pub(crate) fn precision(self) -> Precision {
+        if self.resolved() == Self::Bf16 { Precision::Bf16 } else { Precision::F32 }
+    }
+}
+
 /// Everything that the result depends on, beside data, model and number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settings {
@@ -30,6 +60,10 @@ pub(crate) struct Settings {
     pub(crate) schedule: Schedule,
     /// The optimizer's constants.
     pub(crate) optimizer: Constants,
+    /// Share of what each layer adds that is dropped.
+    pub(crate) dropout: f64,
+    /// What the factors of products are rounded to; never left to be chosen.
+    pub(crate) precision: Rounding,
     /// The largest norm of a gradient.
     pub(crate) clip: f64,
     /// Seed of the order of documents.
@@ -75,12 +109,21 @@ impl Settings {
                 )?,
                 average: arguments.average.map(|decay| below_one("--average", decay)).transpose()?,
             },
+            dropout: below_one("--dropout", arguments.dropout)?,
+            precision: arguments.precision.resolved(),
             clip: positive("--clip", arguments.clip)?,
             seed: arguments.seed,
             valid_every: interval(arguments.valid_every)?,
             prompts: arguments.prompt.clone(),
             publish: arguments.publish,
         })
+    }
+}
+
+impl Settings {
+    /// The dropout of a step.
+    pub(crate) fn dropout(&self, step: u64) -> Option<Dropout> {
+        (self.dropout > 0.0).then(|| Dropout::new(self.dropout as f32, self.seed).part(step))
     }
 }
 
@@ -185,6 +228,7 @@ mod tests {
             "--steps 1 --beta2 1",
             "--steps 1 --embedding-decay -1",
             "--steps 1 --average 1",
+            "--steps 1 --dropout 1",
             "--steps 1 --clip 0",
             "--steps 1 --valid-every 1.5",
             "--steps 1 --batch-tokens 0",

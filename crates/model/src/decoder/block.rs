@@ -2,6 +2,7 @@
 
 use artifact::config::{DecoderConfig, MixerKind};
 
+use super::dropout::Dropout;
 use super::feed_forward::{FeedForward, FeedForwardScratch, FeedForwardTape};
 use super::linear::Linear;
 use super::mixer::{Carried, Mixer, MixerScratch, MixerTape};
@@ -36,7 +37,19 @@ pub(super) struct BlockScratch {
     mixer: MixerScratch,
     /// `[N, C]`
     dnormed: Rows,
+    /// What the mixer adds to the residual stream, or its gradient, where there is dropout. `[N, C]`
+    branch: Rows,
     feed_forward: FeedForwardScratch,
+}
+
+/// The mixer's part of a block's dropout.
+fn mixers(dropout: Dropout) -> Dropout {
+    dropout.part(0)
+}
+
+/// The feed-forward layer's part of a block's dropout.
+fn feed_forwards(dropout: Dropout) -> Dropout {
+    dropout.part(1)
 }
 
 impl Block {
@@ -71,15 +84,23 @@ impl Block {
         time: Time<'_>,
         tape: &mut BlockTape,
         scratch: &mut BlockScratch,
+        dropout: Option<Dropout>,
     ) {
         let (n, c) = x.view().dim();
         tape.x.copy_from(x);
         tape.normed.reset(n, c);
         tape.scales.resize(n, 0.0);
         self.mixer_norm.forward(x.values(), tape.normed.values_mut(), &mut tape.scales);
-        self.mixer.forward(tape.normed.view(), time, x, &mut tape.mixer, &mut scratch.mixer);
-
-        self.feed_forward.forward(x, &mut tape.feed_forward, &mut scratch.feed_forward);
+        let BlockScratch { mixer, branch, feed_forward, .. } = scratch;
+        if let Some(dropout) = dropout.map(mixers) {
+            branch.reset_to_zero(n, c);
+            self.mixer.forward(tape.normed.view(), time, branch, &mut tape.mixer, mixer);
+            dropout.apply_all(branch);
+            x.add(branch);
+        } else {
+            self.mixer.forward(tape.normed.view(), time, x, &mut tape.mixer, mixer);
+        }
+        self.feed_forward.forward(x, &mut tape.feed_forward, feed_forward, dropout.map(feed_forwards));
     }
 
     /// dy `[N, C]` becomes dx; spends the tape.
@@ -92,11 +113,26 @@ impl Block {
         tape: &mut BlockTape,
         scratch: &mut BlockScratch,
         gradient: &mut Self,
+        dropout: Option<Dropout>,
     ) {
-        let BlockScratch { mixer, dnormed, feed_forward } = scratch;
-        self.feed_forward.backward(dx, &mut tape.feed_forward, feed_forward, &mut gradient.feed_forward);
+        let BlockScratch { mixer, dnormed, branch, feed_forward } = scratch;
+        let of_feed_forward = dropout.map(feed_forwards);
+        self.feed_forward.backward(
+            dx,
+            &mut tape.feed_forward,
+            feed_forward,
+            &mut gradient.feed_forward,
+            of_feed_forward,
+        );
+        let dy = if let Some(dropout) = dropout.map(mixers) {
+            branch.copy_from(dx);
+            dropout.apply_all(branch);
+            branch.view()
+        } else {
+            dx.view()
+        };
         self.mixer.backward(
-            dx.view(),
+            dy,
             tape.normed.view(),
             time,
             &mut tape.mixer,

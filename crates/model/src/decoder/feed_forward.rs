@@ -2,10 +2,11 @@ use artifact::config::DecoderConfig;
 use kernels::{KeptRows, Role, silu_mul, silu_mul_backward};
 use rayon::prelude::*;
 
+use super::dropout::Dropout;
 use super::linear::Linear;
 use super::norm::{NormTape, RmsNorm};
 use super::rows::{Rows, columns, with_scratch};
-use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK};
+use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK, row_tasks};
 
 /// Norm and `SwiGLU` (Shazeer 2020): y = x + (silu(u Wgt) * (u Wut)) Wdt with u = norm(x).
 #[derive(Debug, Clone, PartialEq)]
@@ -70,19 +71,29 @@ impl FeedForward {
     }
 
     /// x `[N, C]` becomes y. A thread takes some rows through the whole layer, while they are in its cache.
-    pub(super) fn forward(&self, x: &mut Rows, tape: &mut FeedForwardTape, scratch: &mut FeedForwardScratch) {
+    pub(super) fn forward(
+        &self,
+        x: &mut Rows,
+        tape: &mut FeedForwardTape,
+        scratch: &mut FeedForwardScratch,
+        dropout: Option<Dropout>,
+    ) {
         let ((n, c), f) = (x.view().dim(), self.width());
         let [gate_up, down] = &mut scratch.weights;
         let (gate_up, down) = (self.gate_up.prepare(gate_up), self.down.prepare(down));
         tape.gate_up.reset(n, 2 * f);
-        x.tasks_mut().zip(tape.norm.tasks(n, c)).zip(tape.gate_up.tasks_mut()).for_each(
-            |((x, norm), pairs)| {
+        x.tasks_mut().zip(tape.norm.tasks(n, c)).zip(tape.gate_up.tasks_mut()).enumerate().for_each(
+            |(task, ((x, norm), pairs))| {
                 let rows = x.len() / c;
                 with_scratch([rows * c, rows * f], |[normed, hidden]| {
                     self.norm.forward_task(x, norm, normed);
                     gate_up.apply(normed, 0.0, pairs);
                     silu_mul(pairs, f, hidden);
-                    down.apply(hidden, 1.0, x);
+                    let Some(dropout) = dropout else { return down.apply(hidden, 1.0, x) };
+                    let branch = normed;
+                    down.apply(hidden, 0.0, branch);
+                    dropout.apply(branch, task * row_tasks(c));
+                    kernels::add(x, branch);
                 });
             },
         );
@@ -95,6 +106,7 @@ impl FeedForward {
         tape: &mut FeedForwardTape,
         scratch: &mut FeedForwardScratch,
         gradient: &mut Self,
+        dropout: Option<Dropout>,
     ) {
         let ((n, c), f) = (dx.view().dim(), self.width());
         let FeedForwardScratch { weights: [gate_up, down], normed, dgate_up, hidden, dy } = scratch;
@@ -106,17 +118,22 @@ impl FeedForward {
             .zip(dy.tasks(self.down.precision, (n, c), ROWS_PER_TASK));
         let tasks = dx.tasks_mut().zip(tape.norm.tasks_backward()).zip(tape.gate_up.tasks_mut()).zip(kept);
         let parts: Vec<[Vec<f32>; 3]> = tasks
-            .map(|(((dx, norm), pairs), (((keep_normed, keep_dgate_up), keep_hidden), keep_dy))| {
+            .enumerate()
+            .map(|(task, (((dx, norm), pairs), (((keep_normed, keep_dgate_up), keep_hidden), keep_dy)))| {
                 let rows = dx.len() / c;
-                with_scratch([rows * c, rows * f], |[narrow, wide]| {
+                with_scratch([rows * c, rows * f, rows * c], |[narrow, wide, dy]| {
                     self.norm.repeat_task(norm, narrow);
                     keep_normed.store(narrow, Role::Input);
                     silu_mul(pairs, f, wide);
                     keep_hidden.store(wide, Role::Input);
-                    keep_dy.store(dx, Role::Gradient);
-                    let down_bias = self.down.bias_part(dx);
+                    dy.copy_from_slice(dx);
+                    if let Some(dropout) = dropout {
+                        dropout.apply(dy, task * row_tasks(c));
+                    }
+                    keep_dy.store(dy, Role::Gradient);
+                    let down_bias = self.down.bias_part(dy);
 
-                    down.apply(dx, 0.0, wide);
+                    down.apply(dy, 0.0, wide);
                     silu_mul_backward(wide, f, pairs);
                     keep_dgate_up.store(pairs, Role::Gradient);
                     let gate_up_bias = self.gate_up.bias_part(pairs);

@@ -6,12 +6,12 @@
 //! ```
 
 use artifact::config::DecoderConfig;
-use kernels::{Threads, gru, gru_backward, product};
+use kernels::{gru, gru_backward};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::recurrent::{Recurrent, RecurrentScratch, RecurrentTape, STEP_ROWS_PER_TASK};
-use super::rows::{Rows, fill_rows, matrix, matrix_mut};
+use super::rows::{Rows, fill_rows};
 use super::time::Time;
 
 /// r, z, n.
@@ -46,6 +46,7 @@ impl Gru {
         scratch.hidden.reset(time.steps.widest(), GATES * p);
         let (gates, inner) = (tape.gates.values_mut(), tape.inner.values_mut());
         let (states, hidden) = (tape.states.values_mut(), scratch.hidden.values_mut());
+        let weight = self.0.hidden.prepare(&mut scratch.weight);
         for step in time.steps.iter() {
             let (start, rows) = (step.rows.start, step.rows.len());
             let (before, state) = states.split_at_mut(start * p);
@@ -54,9 +55,7 @@ impl Gru {
             let previous = match step.previous {
                 Some(previous) => {
                     let previous = &before[previous.start * p..previous.end * p];
-                    let weight = self.0.hidden.weight.t();
-                    let to = matrix_mut(hidden, GATES * p);
-                    product(matrix(previous, p), weight, 1.0, 1.0, to, Threads::All);
+                    weight.apply_tasks(previous, 1.0, hidden, STEP_ROWS_PER_TASK);
                     previous
                 }
                 None => scratch.zeros.values(),
@@ -91,6 +90,7 @@ impl Gru {
         scratch.hidden.reset(x.dim().0, GATES * p);
         let (gates, inner, states) = (tape.gates.values_mut(), tape.inner.values(), tape.states.values());
         let (dhidden, dstates) = (scratch.hidden.values_mut(), scratch.dstates.values_mut());
+        let weight = self.0.hidden.prepare_backward(&mut scratch.weight);
         for step in time.steps.iter().rev() {
             let (start, rows) = (step.rows.start, step.rows.len());
             let (dbefore, dstate) = dstates.split_at_mut(start * p);
@@ -116,8 +116,7 @@ impl Gru {
                 });
             if step.previous.is_some() {
                 // Forward was the state's part = h Wt + b, so dh += d W.
-                let weight = self.0.hidden.weight.view();
-                product(matrix(dhidden, GATES * p), weight, 1.0, 1.0, matrix_mut(dprevious, p), Threads::All);
+                weight.apply_tasks(dhidden, 1.0, dprevious, STEP_ROWS_PER_TASK);
             }
         }
         self.0.backward_input(x, time, tape, false, dx, scratch, &mut gradient.0);

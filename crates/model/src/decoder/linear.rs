@@ -1,5 +1,6 @@
 use kernels::{KeptRows, Precision, Prepared, Threads, matvec, product};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use rayon::prelude::*;
 
 use super::rows::{add_column_sums, add_to_rows, matrix, matrix_mut};
 use super::{NamedTensor, NamedTensorMut};
@@ -172,5 +173,12 @@ impl RowWise<'_> {
         if let Some(bias) = self.bias {
             to.chunks_exact_mut(self.outputs).for_each(|to| kernels::add(to, bias));
         }
+    }
+
+    /// As [`Self::apply`], `rows` rows a task, in parallel.
+    pub(super) fn apply_tasks(&self, from: &[f32], keep: f32, to: &mut [f32], rows: usize) {
+        from.par_chunks(rows * self.inputs)
+            .zip(to.par_chunks_mut(rows * self.outputs))
+            .for_each(|(from, to)| self.apply(from, keep, to));
     }
 }

@@ -5,12 +5,12 @@
 //! ```
 
 use artifact::config::DecoderConfig;
-use kernels::{Threads, lstm, lstm_backward, product};
+use kernels::{lstm, lstm_backward};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::recurrent::{Recurrent, RecurrentScratch, RecurrentTape, STEP_ROWS_PER_TASK};
-use super::rows::{Rows, add_to_rows, matrix, matrix_mut};
+use super::rows::{Rows, add_to_rows};
 use super::time::Time;
 
 /// i, f, g, o.
@@ -60,6 +60,7 @@ impl Lstm {
         add_to_rows(tape.gates.values_mut(), &self.0.hidden_bias);
         let (gates, cells, states) =
             (tape.gates.values_mut(), tape.inner.values_mut(), tape.states.values_mut());
+        let weight = self.0.hidden.prepare(&mut scratch.weight);
         for step in time.steps.iter() {
             let (start, rows) = (step.rows.start, step.rows.len());
             let (before, state) = states.split_at_mut(start * p);
@@ -68,9 +69,7 @@ impl Lstm {
             let previous = match step.previous {
                 Some(previous) => {
                     let range = previous.start * p..previous.end * p;
-                    let weight = self.0.hidden.weight.t();
-                    let to = matrix_mut(gates, GATES * p);
-                    product(matrix(&before[range.clone()], p), weight, 1.0, 1.0, to, Threads::All);
+                    weight.apply_tasks(&before[range.clone()], 1.0, gates, STEP_ROWS_PER_TASK);
                     &cells_before[range]
                 }
                 None => scratch.zeros.values(),
@@ -101,6 +100,7 @@ impl Lstm {
         self.0.backward_output(dy, time, tape, scratch, &mut gradient.0);
         let (gates, cells) = (tape.gates.values_mut(), tape.inner.values());
         let (dstates, dcells) = (scratch.dstates.values_mut(), scratch.carried.values_mut());
+        let weight = self.0.hidden.prepare_backward(&mut scratch.weight);
         for step in time.steps.iter().rev() {
             let (start, rows) = (step.rows.start, step.rows.len());
             let (dbefore, dstate) = dstates.split_at_mut(start * p);
@@ -122,9 +122,8 @@ impl Lstm {
                 });
             if let Some(rows) = step.previous {
                 // Forward was a = ... + h Wt, so dh += da W.
-                let weight = self.0.hidden.weight.view();
-                let dprevious = matrix_mut(&mut dbefore[rows.start * p..rows.end * p], p);
-                product(matrix(gates, GATES * p), weight, 1.0, 1.0, dprevious, Threads::All);
+                let dprevious = &mut dbefore[rows.start * p..rows.end * p];
+                weight.apply_tasks(gates, 1.0, dprevious, STEP_ROWS_PER_TASK);
             }
         }
         self.0.backward_input(x, time, tape, true, dx, scratch, &mut gradient.0);

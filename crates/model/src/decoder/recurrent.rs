@@ -1,8 +1,7 @@
 //! What GRU and LSTM share: projections of input, state and output, and the order in which rows are taken.
 //!
 //! Products with the input and the output wait for nothing and run over all rows at once; the product with the state
-//! runs once a step, over all segments side by side, and always in f32: so few rows do not repay the rounding of the
-//! weight.
+//! runs once a step, over all segments side by side.
 
 use artifact::config::DecoderConfig;
 use kernels::Threads;
@@ -13,8 +12,8 @@ use super::rows::{Rows, add_column_sums, fill_rows, matrix};
 use super::time::{Steps, Time};
 use super::{NamedTensor, NamedTensorMut};
 
-/// Rows of a step whose gates one thread computes at a time.
-pub(super) const STEP_ROWS_PER_TASK: usize = 16;
+/// Rows of a step whose gates one thread computes at a time: most steps have fewer, and are not worth sharing out.
+pub(super) const STEP_ROWS_PER_TASK: usize = 32;
 
 /// Weights of a recurrent layer of G gates, named as PyTorch names them, and an output projection.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +58,8 @@ pub(super) struct RecurrentScratch {
     pub(super) carried: Rows,
     /// The state before the first step. `[S, P]`
     pub(super) zeros: Rows,
+    /// The state's weight as products take it.
+    pub(super) weight: Vec<u16>,
 }
 
 impl Recurrent {

@@ -36,6 +36,11 @@ impl Rows {
         self.values_mut().copy_from_slice(other.values());
     }
 
+    /// Adds another of the same shape.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.tasks_mut().zip(other.tasks()).for_each(|(rows, other)| kernels::add(rows, other));
+    }
+
     pub(super) fn values(&self) -> &[f32] {
         &self.values[..self.count * self.width]
     }
@@ -53,6 +58,12 @@ impl Rows {
     pub(super) fn tasks_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut [f32]> {
         let task = row_tasks(self.width);
         self.values_mut().par_chunks_mut(task)
+    }
+
+    /// Calls with the number of its first value and the values of each task.
+    pub(super) fn for_each_task(&mut self, with: impl Fn(usize, &mut [f32]) + Sync) {
+        let task = row_tasks(self.width);
+        self.tasks_mut().enumerate().for_each(|(index, rows)| with(index * task, rows));
     }
 
     pub(super) fn view(&self) -> ArrayView2<'_, f32> {

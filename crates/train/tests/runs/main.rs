@@ -228,7 +228,7 @@ fn learns_and_publishes_a_whole_model_directory() {
 #[test]
 fn a_killed_run_goes_on_to_the_same_bits() {
     let bench = Bench::new();
-    let options = format!("{OPTIONS} --average 0.9 --checkpoint-every 0");
+    let options = format!("{OPTIONS} --average 0.9 --dropout 0.1 --checkpoint-every 0");
     bench.succeed("model", "straight", &options);
 
     let mut child = bench.start("killed", &options);
@@ -269,7 +269,7 @@ fn without_validation_documents_the_last_weights_are_published() {
 #[test]
 fn another_run_does_not_take_over_a_checkpoint() {
     let bench = Bench::new();
-    let options = format!("{OPTIONS} --average 0.9 --checkpoint-every 0");
+    let options = format!("{OPTIONS} --average 0.9 --dropout 0.1 --checkpoint-every 0");
     let mut child = bench.start("out", &options);
     wait_for(&bench.path("out.partial/checkpoint/state.json"), &mut child);
     child.kill().unwrap();

@@ -66,7 +66,7 @@ fn steps_are_those_of_pytorch() {
     }
     write_split(&bench.path("data"), Split::Train, &documents, tokenizer.vocab_size()).unwrap();
     // All documents in one batch, whose order does not matter.
-    let mut options = "--batch-tokens 4096 --valid-every 1000".to_owned();
+    let mut options = "--precision f32 --batch-tokens 4096 --valid-every 1000".to_owned();
     for (name, value) in &fixture.options {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         options.extend([" --", name, " ", &value]);

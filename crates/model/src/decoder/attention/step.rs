@@ -1,6 +1,6 @@
 //! Attention of a session, row after row, over the keys and values that it keeps.
 
-use kernels::{dot, softmax};
+use kernels::{add_scaled, dot, softmax};
 
 use super::super::rope::Rope;
 use super::Attention;
@@ -63,9 +63,7 @@ impl Attention {
             softmax(&mut scores);
             mixed.fill(0.0);
             for (score, values) in scores.iter().zip(cache.values.chunks_exact(kept)) {
-                for (mixed, value) in mixed.iter_mut().zip(&values[start..start + width]) {
-                    *mixed += score * value;
-                }
+                add_scaled(mixed, &values[start..start + width], *score);
             }
         }
     }
