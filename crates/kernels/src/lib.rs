@@ -1,4 +1,4 @@
-//! Matrix products and vector primitives, chosen for the processor at run time.
+//! Matrix products and vector primitives, chosen for the processor at run time; and mapped files.
 //!
 //! The only crate of the workspace that holds `unsafe`. Vector functions are written once, as plain loops over lanes,
 //! and compiled for each instruction set that [`Level`] names; none contracts a product and a sum into one rounding,
@@ -6,12 +6,14 @@
 
 mod gates;
 mod level;
+mod mapping;
 mod matvec;
 mod product;
 mod vector;
 
 pub use gates::*;
 pub use level::Level;
+pub use mapping::Mapping;
 pub use matvec::matvec;
 pub use product::{Threads, product};
 pub use vector::*;

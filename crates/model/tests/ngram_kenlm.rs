@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use artifact::config::NgramConfig;
 use artifact::shard::{Document, Documents};
+use model::ngram::Estimation;
 use model::{LanguageModel, Ngram};
 use serde::Deserialize;
 
@@ -52,7 +53,8 @@ fn agrees_with_kenlm() {
             eos_token_id: 1,
             pad_token_id: 0,
         };
-        let model = Ngram::fit_pruned(&documents, &config, &expected.prune);
+        let model =
+            Ngram::fit(&documents, &config, Estimation { prune: &expected.prune, memory: None }).unwrap();
         let mut worst = 0.0_f64;
         for (line, log10) in fixture.held_out.iter().zip(&expected.log10) {
             let tokens = document(line);

@@ -6,20 +6,19 @@ use artifact::config::NgramConfig;
 use artifact::metrics::{Row, ValidationRow};
 use artifact::{Error, OutDir};
 use model::decoder::Loss;
+use model::ngram::{Estimation, Memory};
 use model::{LanguageModel, Ngram};
 use terminal::Lang;
 
 use crate::inputs::Inputs;
 use crate::log::Log;
 use crate::validation::{Interview, ValidationSet, line, summary};
+use crate::{Arguments, settings};
 
 /// Counts the n-grams of the training split and publishes the model.
-pub(crate) fn fit(
-    config: &NgramConfig,
-    inputs: &Inputs,
-    prompts: &[String],
-    out: OutDir,
-) -> anyhow::Result<()> {
+pub(crate) fn fit(config: &NgramConfig, inputs: &Inputs, arguments: &Arguments) -> anyhow::Result<()> {
+    let (prune, bytes) = settings::counting(arguments, config.order)?;
+    let out = OutDir::create(&arguments.out)?;
     let path = inputs.model.join(artifact::config::FILE);
     if config.bos_token_id as usize >= config.vocab_size || config.vocab_size > 1 << 24 {
         let found = format!("{} of {}", config.bos_token_id, config.vocab_size);
@@ -38,8 +37,10 @@ pub(crate) fn fit(
             ),
         )
     );
-    let model = Ngram::fit(&inputs.train, config);
-    let interview = Interview::new(prompts, model.context_length(), &inputs.generation, &inputs.tokenizer)?;
+    let memory = Some(Memory { bytes, dir: out.path() });
+    let model = Ngram::fit(&inputs.train, config, Estimation { prune, memory })?;
+    let interview =
+        Interview::new(&arguments.prompt, model.context_length(), &inputs.generation, &inputs.tokenizer)?;
     if let Some(set) = ValidationSet::new(&inputs.valid, model.context_length(), &inputs.tokenizer) {
         let loss = loss(&model, &set);
         let row = ValidationRow {

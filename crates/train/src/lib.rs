@@ -18,11 +18,10 @@ mod schedule;
 mod settings;
 mod validation;
 
-use artifact::OutDir;
 use artifact::config::ModelConfig;
 use model::decoder::Config;
 
-pub use arguments::{Arguments, BudgetArguments};
+pub use arguments::{Arguments, BudgetArguments, CountingArguments};
 pub use schedule::Decay;
 pub use settings::Publish;
 
@@ -38,12 +37,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         ModelConfig::Decoder(config) => fit(&Config::Naman(config), &inputs, &arguments),
         ModelConfig::Ngram(config) => {
             settings::refuse_budget(&arguments)?;
-            counting::fit(&config, &inputs, &arguments.prompt, OutDir::create(&arguments.out)?)
+            counting::fit(&config, &inputs, &arguments)
         }
     }
 }
 
 fn fit(config: &Config, inputs: &inputs::Inputs, arguments: &Arguments) -> anyhow::Result<()> {
+    settings::refuse_prune(arguments)?;
     let settings = settings::Settings::checked(arguments, config.shape().hidden_size)?;
     neural::fit(config, inputs, &settings, arguments)
 }

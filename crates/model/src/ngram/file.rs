@@ -1,81 +1,95 @@
-//! `model.safetensors` of an n-gram model, a group of tensors for each length k of n-grams.
+//! `model.safetensors` of an n-gram model: a tensor for each length k of n-grams, which is used as it lies in the file.
 //!
-//! `{k}.tokens` U16 or U32 `[M]` (from k = 2), `{k}.logprob` F32 `[M]`, and for all but the longest `{k}.backoff` F32
-//! `[M]` and `{k}.first` U32 `[M + 1]`. They mean what the fields of [`Level`] say. Wide types come first in the file,
-//! so that each tensor is aligned.
+//! For all lengths but the longest, `{k}.contexts` U32 `[M + 1, 5]`; for the longest, `{k}.ngrams` U32 `[M, 3]`. The
+//! numbers of a row are those of [`Context`] and [`Longest`], little-endian, a float by its bits.
 
+use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use artifact::config::NgramConfig;
-use artifact::{Error, Result, write_atomic};
+use artifact::{Error, Result, write_atomic_by};
 use fs_err as fs;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use kernels::Mapping;
+use rayon::prelude::*;
+use safetensors::tensor::{Dtype, SafeTensors, View as Tensor};
 
-use super::trie::{Level, Tokens, Trie};
+use super::column::Words;
+use super::trie::{BACKOFF, Context, FIRST, LOGPROB, Longest, SUFFIX, TOKEN, Trie};
+
+/// Records that are checked in one task.
+const TASK: usize = 1 << 16;
 
 /// Writes the file atomically.
 pub(super) fn write(path: &Path, trie: &Trie) -> Result<()> {
-    let mut columns: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
-    for (k, level) in (1..).zip(&trie.levels) {
-        let mut column = |name: &str, dtype, bytes| columns.push((format!("{k}.{name}"), dtype, bytes));
-        if k > 1 {
-            match &level.tokens {
-                Tokens::Narrow(tokens) => column("tokens", Dtype::U16, bytes(tokens, u16::to_le_bytes)),
-                Tokens::Wide(tokens) => column("tokens", Dtype::U32, bytes(tokens, u32::to_le_bytes)),
-            }
-        }
-        column("logprob", Dtype::F32, bytes(&level.logprob, f32::to_le_bytes));
-        if k < trie.order() {
-            column("backoff", Dtype::F32, bytes(&level.backoff, f32::to_le_bytes));
-            column("first", Dtype::U32, bytes(&level.first, u32::to_le_bytes));
-        }
-    }
-    let views = columns.iter().map(|(name, dtype, bytes)| {
-        let length = bytes.len() * 8 / dtype.bitsize();
-        let view = TensorView::new(*dtype, vec![length], bytes).expect("shape and data agree");
-        (name.as_str(), view)
+    let tensors = (1..).zip(trie.levels()).map(|(k, words)| {
+        let width = if k < trie.order() { size_of::<Context>() } else { size_of::<Longest>() } / 4;
+        (name(k, trie.order()), Level { shape: [words.len() / width, width], words })
     });
-    let bytes = safetensors::serialize(views, None)
-        .map_err(|error| Error::refused(format!("{}: {error}", path.display())))?;
-    write_atomic(path, &bytes)
+    let tensors: Vec<(String, Level<'_>)> = tensors.collect();
+    write_atomic_by(path, |temporary| {
+        safetensors::serialize_to_file(tensors, None, temporary)
+            .map_err(|error| Error::refused(format!("{}: {error}", path.display())))
+    })
 }
 
-fn bytes<T: Copy, const N: usize>(values: &[T], encode: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(values.len() * N);
-    for &value in values {
-        bytes.extend_from_slice(&encode(value));
+fn name(k: usize, order: usize) -> String {
+    format!("{k}.{}", if k < order { "contexts" } else { "ngrams" })
+}
+
+struct Level<'a> {
+    shape: [usize; 2],
+    words: &'a [u32],
+}
+
+impl Tensor for Level<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::U32
     }
-    bytes
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(bytemuck::cast_slice(self.words))
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.words)
+    }
 }
 
-/// Reads the file and checks it.
+/// Maps the file and checks all of it, so that no question can meet an index beyond the end or a number that is none.
 pub(super) fn read(path: &Path, config: &NgramConfig) -> Result<Trie> {
-    let bytes = fs::read(path)?;
-    let tensors = SafeTensors::deserialize(&bytes)
+    let mapping = Arc::new(Mapping::new(fs::File::open(path)?.file())?);
+    let tensors = SafeTensors::deserialize(&mapping)
         .map_err(|error| Error::malformed(path, "a safetensors file", error.to_string()))?;
-    let file = File { path, tensors };
-    let mut levels: Vec<Level> = Vec::with_capacity(config.order);
-    for k in 1..=config.order {
-        // The level above says how many there are.
-        let length =
-            levels.last().map_or(config.vocab_size, |level| level.first[level.first.len() - 1] as usize);
-        levels.push(file.level(k, length, config)?);
-        if let [.., above, level] = levels.as_slice() {
-            file.check_children(k, above, level, config.vocab_size)?;
-        }
+    let file = File { path, mapping: &mapping, tensors, config };
+    let mut contexts = Vec::with_capacity(config.order - 1);
+    // The level above says how many there are.
+    let mut count = config.vocab_size;
+    for k in 1..config.order {
+        let words = file.level::<5>(k, count + 1)?;
+        let above = contexts.last().map(Words::records);
+        file.check_records(k, &words.records::<5>()[..count], above)?;
+        count = file.check_contexts(k, words.records())?;
+        contexts.push(words);
     }
-    let expected = 4 * config.order - 3;
-    if file.tensors.len() != expected {
-        let found = format!("{} tensors", file.tensors.len());
-        return Err(file
-            .malformed(format!("{expected} tensors, of an n-gram model of order {}", config.order), found));
+    let longest = file.level::<3>(config.order, count)?;
+    file.check_records(config.order, longest.records::<3>(), contexts.last().map(Words::records))?;
+    if file.tensors.len() != config.order {
+        let expected = format!("{} tensors, of an n-gram model of that order", config.order);
+        return Err(file.malformed(expected, format!("{} tensors", file.tensors.len())));
     }
-    Ok(Trie { levels })
+    Ok(Trie { contexts, longest })
 }
 
 struct File<'a> {
     path: &'a Path,
+    mapping: &'a Arc<Mapping>,
     tensors: SafeTensors<'a>,
+    config: &'a NgramConfig,
 }
 
 impl File<'_> {
@@ -83,77 +97,70 @@ impl File<'_> {
         Error::malformed(self.path, expected, found)
     }
 
-    fn level(&self, k: usize, length: usize, config: &NgramConfig) -> Result<Level> {
-        let tokens = if k == 1 {
-            Tokens::new(Vec::new(), config.vocab_size)
-        } else if config.vocab_size <= 1 << 16 {
-            Tokens::Narrow(self.column(k, "tokens", Dtype::U16, length, u16::from_le_bytes)?)
-        } else {
-            Tokens::Wide(self.column(k, "tokens", Dtype::U32, length, u32::from_le_bytes)?)
-        };
-        let last = k == config.order;
-        let level = Level {
-            tokens,
-            logprob: self.column(k, "logprob", Dtype::F32, length, f32::from_le_bytes)?,
-            backoff: if last {
-                Vec::new()
-            } else {
-                self.column(k, "backoff", Dtype::F32, length, f32::from_le_bytes)?
-            },
-            first: if last {
-                Vec::new()
-            } else {
-                self.column(k, "first", Dtype::U32, length + 1, u32::from_le_bytes)?
-            },
-        };
-        if let Some(value) = level.logprob.iter().find(|value| !value.is_finite() || **value > 0.0) {
-            return Err(self.malformed(format!("`{k}.logprob` of 0 or less"), value.to_string()));
+    /// The tensor of level k, `[rows, N]`.
+    fn level<const N: usize>(&self, k: usize, rows: usize) -> Result<Words> {
+        let name = name(k, self.config.order);
+        let view = self.tensors.tensor(&name).map_err(|_| {
+            self.malformed(format!("a tensor `{name}`"), "none of that name")
+                .with_hint("older files have other tensors: train the model again")
+        })?;
+        if view.dtype() != Dtype::U32 || view.shape() != [rows, N] {
+            let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
+            return Err(self.malformed(format!("`{name}` as U32 of shape [{rows}, {N}]"), found));
         }
-        if let Some(value) = level.backoff.iter().find(|value| !value.is_finite()) {
-            return Err(self.malformed(format!("`{k}.backoff` of finite numbers"), value.to_string()));
-        }
-        if !last && (level.first[0] != 0 || !level.first.is_sorted()) {
-            return Err(self.malformed(format!("`{k}.first` rising from 0"), "offsets that do not"));
-        }
-        Ok(level)
+        let begin = view.data().as_ptr().addr() - self.mapping.as_ptr().addr();
+        Words::mapped(self.mapping, begin..begin + view.data().len()).ok_or_else(|| {
+            self.malformed(format!("`{name}` at a multiple of 4 bytes"), format!("byte {begin}"))
+        })
     }
 
-    /// Reads a tensor of rank 1.
-    fn column<T, const N: usize>(
+    /// Checks what all n-grams have; `above` is the level above, with its end.
+    fn check_records<const N: usize>(
         &self,
         k: usize,
-        name: &str,
-        dtype: Dtype,
-        length: usize,
-        decode: impl Fn([u8; N]) -> T,
-    ) -> Result<Vec<T>> {
-        let name = format!("{k}.{name}");
-        let view = self
-            .tensors
-            .tensor(&name)
-            .map_err(|_| self.malformed(format!("a tensor `{name}`"), "none of that name"))?;
-        if view.dtype() != dtype || view.shape() != [length] {
-            let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
-            return Err(self.malformed(format!("`{name}` as {dtype:?} of shape [{length}]"), found));
+        records: &[[u32; N]],
+        above: Option<&[Context]>,
+    ) -> Result<()> {
+        let name = name(k, self.config.order);
+        let vocab_size = self.config.vocab_size;
+        let suffixes = above.map_or(1, |above| above.len() - 1);
+        let wrong = records.par_iter().with_min_len(TASK).position_first(|record| {
+            let logprob = f32::from_bits(record[LOGPROB]);
+            let backoff = if N > BACKOFF { f32::from_bits(record[BACKOFF]) } else { 0.0 };
+            record[TOKEN] as usize >= vocab_size
+                || record[SUFFIX] as usize >= suffixes
+                || !(logprob.is_finite() && logprob <= 0.0 && backoff.is_finite())
+        });
+        if let Some(index) = wrong {
+            let [token, suffix] = [TOKEN, SUFFIX].map(|field| records[index][field]);
+            let expected = format!(
+                "`{name}` of tokens below {vocab_size}, suffixes below {suffixes}, and logarithms of probabilities"
+            );
+            let logprob = f32::from_bits(records[index][LOGPROB]);
+            return Err(self.malformed(expected, format!("{token}, {suffix} and {logprob} in row {index}")));
         }
-        let (chunks, _) = view.data().as_chunks::<N>();
-        Ok(chunks.iter().map(|&chunk| decode(chunk)).collect())
+        let rising = |range: &[[u32; N]]| range.is_sorted_by(|a, b| a[TOKEN] < b[TOKEN]);
+        let sound = match above {
+            // Each token at its own index: as many as there are, different and rising.
+            None => rising(records),
+            Some(above) => above
+                .par_windows(2)
+                .with_min_len(TASK)
+                .all(|pair| rising(&records[pair[0][FIRST] as usize..pair[1][FIRST] as usize])),
+        };
+        if sound {
+            return Ok(());
+        }
+        Err(self.malformed(format!("`{name}` with tokens that rise after each context"), "others"))
     }
 
-    /// Checks that the children of each n-gram are different tokens of the vocabulary, in order.
-    fn check_children(&self, k: usize, above: &Level, level: &Level, vocab_size: usize) -> Result<()> {
-        for parent in 0..above.logprob.len() {
-            let range = above.children(parent);
-            let mut least = 0;
-            for child in range {
-                let token = level.tokens.get(child) as usize;
-                if token < least || token >= vocab_size {
-                    let expected = format!("`{k}.tokens` below {vocab_size}, rising after each context");
-                    return Err(self.malformed(expected, format!("{token} at {child}")));
-                }
-                least = token + 1;
-            }
+    /// Checks where children begin; gives their number.
+    fn check_contexts(&self, k: usize, contexts: &[Context]) -> Result<usize> {
+        let rising = contexts.par_windows(2).with_min_len(TASK).all(|pair| pair[0][FIRST] <= pair[1][FIRST]);
+        if !rising || contexts[0][FIRST] != 0 {
+            let name = name(k, self.config.order);
+            return Err(self.malformed(format!("`{name}` with children rising from 0"), "others"));
         }
-        Ok(())
+        Ok(contexts[contexts.len() - 1][FIRST] as usize)
     }
 }

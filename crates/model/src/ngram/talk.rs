@@ -1,75 +1,87 @@
 //! Reading a talk token by token: the contexts that are stored, and what may follow them.
 
+use super::trie::{BACKOFF, LOGPROB, SUFFIX, TOKEN, View, find};
 use super::{CONTEXT_LENGTH, MAX_ORDER, Ngram};
 use crate::Session;
 
-/// The longest context, in tokens.
-const CONTEXTS: usize = MAX_ORDER - 1;
-/// In place of an index: this n-gram is not stored.
-const ABSENT: u32 = u32::MAX;
-
-/// The stored n-grams that end with the token read last, from the shortest: each is a context of the next token.
+/// The longest stored n-gram that ends with the token read last and may be a context. Its suffixes, which its links
+/// name, are the other contexts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
-    /// Of the n-gram of length k, its index in level k or [`ABSENT`], at k - 1.
-    nodes: [u32; CONTEXTS],
-    /// The longest.
-    depth: usize,
+    /// Its length, 0 where nothing has been read.
+    length: usize,
+    /// Its index in level `length`.
+    index: usize,
 }
 
 impl State {
     /// Reads a token; gives the ln of its probability after what was read before.
-    pub(super) fn read(&mut self, model: &Ngram, token: u32) -> f32 {
-        let trie = &model.trie;
-        let mut next = Self { nodes: [ABSENT; CONTEXTS], depth: 1 };
-        let mut logprob = None;
+    ///
+    /// The context grows by at most one token for each that is read, and each step to a suffix takes one away: so over
+    /// a talk there are at most two look-ups a token.
+    #[inline]
+    pub(super) fn read(&mut self, view: &View<'_>, bos: u32, token: u32) -> f32 {
+        let (logprob, next) = self.step(view, token);
+        *self = if token == bos { Self::after_one(view, token) } else { next };
+        logprob
+    }
+
+    #[inline]
+    fn step(self, view: &View<'_>, token: u32) -> (f32, Self) {
+        let Self { mut length, mut index } = self;
         let mut backoff = 0.0;
-        for k in (1..=self.depth).rev() {
-            let node = self.nodes[k - 1];
-            if node == ABSENT {
-                continue;
-            }
-            if let Some(child) = trie.child(k, node as usize, token) {
-                if logprob.is_none() {
-                    logprob = Some(trie.levels[k].logprob[child] + backoff);
-                    next.depth = k + 1;
+        while length > 0 {
+            let children = view.children(length, index);
+            if length + 1 == view.order {
+                let begin = children.start;
+                if let Some(at) = find(&view.longest[children], token) {
+                    let child = &view.longest[begin + at];
+                    let next = Self { length, index: child[SUFFIX] as usize };
+                    return (f32::from_bits(child[LOGPROB]) + backoff, next);
                 }
-                // The longest n-grams are no contexts.
-                if k + 1 < trie.order() {
-                    next.nodes[k] = child as u32;
+            } else {
+                let below = view.contexts(length + 1);
+                let begin = children.start;
+                if let Some(at) = find(&below[children], token) {
+                    let next = Self { length: length + 1, index: begin + at };
+                    return (f32::from_bits(below[begin + at][LOGPROB]) + backoff, next);
                 }
-            } else if logprob.is_none() {
-                backoff += trie.levels[k - 1].backoff[node as usize];
             }
+            let context = &view.contexts(length)[index];
+            backoff += f32::from_bits(context[BACKOFF]);
+            index = context[SUFFIX] as usize;
+            length -= 1;
         }
-        next.nodes[0] = token;
-        let limit = if token == model.bos { 1 } else { CONTEXTS };
-        next.depth = next.depth.min(limit).min(trie.order() - 1);
-        *self = next;
-        logprob.unwrap_or_else(|| trie.levels[0].logprob[token as usize] + backoff)
+        (view.logprob(1, token as usize) + backoff, Self::after_one(view, token))
+    }
+
+    /// After a token whose predecessors say nothing about what follows.
+    fn after_one(view: &View<'_>, token: u32) -> Self {
+        if view.order == 1 { Self::default() } else { Self { length: 1, index: token as usize } }
     }
 
     /// ln of the probability of every token. `[V]`
-    fn logits(&self, model: &Ngram, logits: &mut [f32]) {
-        let levels = &model.trie.levels;
-        // What the contexts longer than k leave to the others, at k, added up as `read` does.
-        let mut backoff = [0.0; MAX_ORDER];
-        for k in (1..=self.depth).rev() {
-            backoff[k - 1] = backoff[k];
-            if self.nodes[k - 1] != ABSENT {
-                backoff[k - 1] += levels[k - 1].backoff[self.nodes[k - 1] as usize];
-            }
+    fn logits(self, view: &View<'_>, logits: &mut [f32]) {
+        // The context of each length, and what the longer ones leave to it, added up as `step` does.
+        let mut contexts = [(0, 0.0); MAX_ORDER];
+        let (mut index, mut backoff) = (self.index, 0.0);
+        for k in (1..=self.length).rev() {
+            contexts[k] = (index, backoff);
+            let context = &view.contexts(k)[index];
+            backoff += f32::from_bits(context[BACKOFF]);
+            index = context[SUFFIX] as usize;
         }
-        for (logit, logprob) in logits.iter_mut().zip(&levels[0].logprob) {
-            *logit = logprob + backoff[0];
+        for (token, logit) in logits.iter_mut().enumerate() {
+            *logit = view.logprob(1, token) + backoff;
         }
         // What a longer context says stands.
-        for k in 1..=self.depth {
-            if self.nodes[k - 1] == ABSENT {
-                continue;
-            }
-            for child in levels[k - 1].children(self.nodes[k - 1] as usize) {
-                logits[levels[k].tokens.get(child) as usize] = levels[k].logprob[child] + backoff[k];
+        for (k, &(index, backoff)) in contexts.iter().enumerate().take(self.length + 1).skip(1) {
+            let children = view.children(k, index);
+            let mut set = |token: u32, bits: u32| logits[token as usize] = f32::from_bits(bits) + backoff;
+            if k + 1 == view.order {
+                view.longest[children].iter().for_each(|child| set(child[TOKEN], child[LOGPROB]));
+            } else {
+                view.contexts(k + 1)[children].iter().for_each(|child| set(child[TOKEN], child[LOGPROB]));
             }
         }
     }
@@ -78,7 +90,8 @@ impl State {
 /// A talk in progress.
 #[derive(Debug)]
 pub(super) struct Talk<'a> {
-    model: &'a Ngram,
+    view: View<'a>,
+    bos: u32,
     state: State,
     length: usize,
     /// Of the next token. `[V]`
@@ -87,7 +100,13 @@ pub(super) struct Talk<'a> {
 
 impl<'a> Talk<'a> {
     pub(super) fn new(model: &'a Ngram) -> Self {
-        Self { model, state: State::default(), length: 0, logits: vec![0.0; model.trie.vocab_size()] }
+        Self {
+            view: model.trie.view(),
+            bos: model.bos,
+            state: State::default(),
+            length: 0,
+            logits: vec![0.0; model.trie.vocab_size()],
+        }
     }
 }
 
@@ -96,9 +115,9 @@ impl Session for Talk<'_> {
         self.length += tokens.len();
         assert!(self.length <= CONTEXT_LENGTH, "a session of at most {CONTEXT_LENGTH} tokens");
         for &token in tokens {
-            self.state.read(self.model, token);
+            self.state.read(&self.view, self.bos, token);
         }
-        self.state.logits(self.model, &mut self.logits);
+        self.state.logits(&self.view, &mut self.logits);
         &self.logits
     }
 
