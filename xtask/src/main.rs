@@ -1,5 +1,6 @@
 //! Runs pipelines, tests and checks: `cargo xtask`.
 
+mod bench;
 mod child;
 mod clean;
 mod closing;
@@ -74,6 +75,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         options: Vec<String>,
     },
+    /// Measure a crate beside another program that does the same
+    Bench(bench::Arguments),
     /// Talk with a pipeline's newest model in the terminal
     Chat(newest_model::Arguments),
     /// Serve a pipeline's newest model as a web page and an API
@@ -91,6 +94,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     match &arguments.task {
         Task::Verify { stage, dir } => return check(stage, dir),
         Task::Test { options } => return test(options),
+        Task::Bench(options) => return bench::run(options, &workspace()?),
         _ => {}
     }
     let artifacts = arguments.place.artifacts.map(std::path::absolute).transpose()?;
@@ -104,7 +108,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Task::Clean(options) => clean::run(&options, &store),
         Task::Chat(options) => newest_model::talk("chat", &options, &store),
         Task::Serve(options) => newest_model::talk("serve", &options, &store),
-        Task::Verify { .. } | Task::Test { .. } => unreachable!("done above"),
+        Task::Verify { .. } | Task::Test { .. } | Task::Bench(_) => unreachable!("done above"),
     }
 }
 

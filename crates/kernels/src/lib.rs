@@ -8,6 +8,7 @@ mod gates;
 mod level;
 mod mapping;
 mod matvec;
+mod prefetch;
 mod product;
 mod vector;
 
@@ -15,5 +16,6 @@ pub use gates::*;
 pub use level::Level;
 pub use mapping::Mapping;
 pub use matvec::matvec;
+pub use prefetch::prefetch;
 pub use product::{Threads, product};
 pub use vector::*;

@@ -7,6 +7,7 @@ mod arguments;
 pub mod batch;
 pub mod chat;
 pub mod decoder;
+mod exchange;
 pub mod generate;
 mod info;
 mod language_model;
@@ -63,5 +64,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         arguments::Command::New(new) => new::new(&new),
         arguments::Command::Info(info) => info::info(&info),
+        arguments::Command::Arpa(arpa) => exchange::arpa(&arpa),
     }
 }

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use artifact::config::{self, GenerationConfig, MixerKind, NgramConfig};
 use artifact::tokenizer::{self, ChatTokenizer};
 use artifact::{Error, OutDir, json};
@@ -11,19 +13,12 @@ use crate::{Decoder, Ngram, Params};
 
 /// Makes an untrained model directory for the tokenizer of `--data`.
 pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
-    let tokenizer = ChatTokenizer::read(&arguments.data)?;
-    let path = arguments.data.join(tokenizer::CONFIG_FILE);
-    let token = |id: Option<u32>, name: &str| {
-        id.ok_or_else(|| Error::malformed(&path, format!("`{name}` that the tokenizer knows"), "none"))
-    };
-    let vocab_size = tokenizer.vocab_size();
-    let bos = token(tokenizer.bos(), "bos_token")?;
-    let eos = token(tokenizer.eos(), "eos_token")?;
-    let pad = tokenizer.pad().unwrap_or(bos);
+    let (vocab_size, tokens) = special_tokens(&arguments.data)?;
+    let SpecialTokens { bos, eos, pad } = tokens;
 
     let out = OutDir::create(&arguments.out)?;
     let parameters = if let Some(mixer) = arguments.architecture.mixer() {
-        let config = decoder_config(arguments, mixer, vocab_size, SpecialTokens { bos, eos, pad });
+        let config = decoder_config(arguments, mixer, vocab_size, tokens);
         config.clone().into_model_config().check(&out.path().join(config::FILE))?;
         let model = Decoder::new(&config, arguments.seed);
         model.write(out.path())?;
@@ -44,17 +39,7 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
         Ngram::new(config).write(out.path())?;
         0
     };
-    for file in tokenizer::FILES {
-        fs::copy(arguments.data.join(file), out.path().join(file))?;
-    }
-    let generation = GenerationConfig {
-        bos_token_id: bos,
-        eos_token_id: vec![eos],
-        pad_token_id: pad,
-        ..GenerationConfig::default()
-    };
-    json::write(&out.path().join(config::GENERATION_FILE), &generation)?;
-    out.publish()?;
+    publish(out, &arguments.data, tokens)?;
     eprintln!(
         "{}",
         Lang::pick(
@@ -63,6 +48,34 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
         )
     );
     Ok(())
+}
+
+/// The vocabulary and special tokens of the tokenizer in `data`.
+pub(crate) fn special_tokens(data: &Path) -> artifact::Result<(usize, SpecialTokens)> {
+    let tokenizer = ChatTokenizer::read(data)?;
+    let path = data.join(tokenizer::CONFIG_FILE);
+    let token = |id: Option<u32>, name: &str| {
+        id.ok_or_else(|| Error::malformed(&path, format!("`{name}` that the tokenizer knows"), "none"))
+    };
+    let bos = token(tokenizer.bos(), "bos_token")?;
+    let eos = token(tokenizer.eos(), "eos_token")?;
+    let pad = tokenizer.pad().unwrap_or(bos);
+    Ok((tokenizer.vocab_size(), SpecialTokens { bos, eos, pad }))
+}
+
+/// Publishes a model directory, to which the tokenizer of `data` and the settings of generation are added.
+pub(crate) fn publish(out: OutDir, data: &Path, tokens: SpecialTokens) -> artifact::Result<()> {
+    for file in tokenizer::FILES {
+        fs::copy(data.join(file), out.path().join(file))?;
+    }
+    let generation = GenerationConfig {
+        bos_token_id: tokens.bos,
+        eos_token_id: vec![tokens.eos],
+        pad_token_id: tokens.pad,
+        ..GenerationConfig::default()
+    };
+    json::write(&out.path().join(config::GENERATION_FILE), &generation)?;
+    out.publish()
 }
 
 /// The preset's shapes, each overridden by its option.

@@ -11,6 +11,7 @@ mod kept;
 mod kneser_ney;
 mod links;
 mod runs;
+mod score;
 mod talk;
 mod tasks;
 mod trie;
@@ -24,7 +25,7 @@ use artifact::{Result, weights};
 use crate::{LanguageModel, Session};
 use column::Place;
 use count::Bound;
-use talk::{State, Talk};
+use talk::Talk;
 use trie::Trie;
 
 /// The longest n-gram, in tokens.
@@ -132,11 +133,7 @@ impl LanguageModel for Ngram {
     }
 
     fn score(&self, tokens: &[u32]) -> Vec<f32> {
-        let Some((&first, rest)) = tokens.split_first() else { return Vec::new() };
-        let view = self.trie.view();
-        let mut state = State::default();
-        state.read(&view, self.bos, first);
-        rest.iter().map(|&token| state.read(&view, self.bos, token)).collect()
+        score::score(&self.trie.view(), self.bos, tokens)
     }
 
     fn session(&self) -> Box<dyn Session + '_> {

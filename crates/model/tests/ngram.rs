@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artifact::config::NgramConfig;
+use artifact::config::{GenerationConfig, NgramConfig};
 use artifact::shard::{Document, Documents};
+use model::generate::Tokens;
 use model::ngram::{Estimation, Memory};
 use model::{LanguageModel, Ngram};
 use proptest::prelude::*;
@@ -340,13 +341,14 @@ fn names_what_is_wrong_with_a_file() {
     check(|bytes| bytes.truncate(bytes.len() - 1), "a safetensors file");
     check(|bytes| bytes.truncate(4), "a safetensors file");
     check(Vec::clear, "a safetensors file");
-    // The last row ends with the index of a suffix.
+    // The last bytes are probabilities, with tokens before them.
+    check(|bytes| bytes.iter_mut().rev().take(4).for_each(|byte| *byte = 0xFF), "`3.logprob` of 0 or less");
     check(
-        |bytes| bytes.iter_mut().rev().take(2).for_each(|byte| *byte = 0xFF),
-        "`3.ngrams` of tokens below 12",
+        |bytes| bytes.iter_mut().rev().skip(4 * 6).take(4).for_each(|byte| *byte = 0x7F),
+        "`3.tokens` below 12",
     );
     for (config, expected) in
-        [(config(13, 3), "[14, 5]"), (config(12, 4), "`3."), (config(12, 2), "`2.ngrams`")]
+        [(config(13, 3), "[14, 3]"), (config(12, 4), "`3."), (config(12, 2), "`2.logprob`")]
     {
         let message = message_after(|_| {}, &config);
         assert!(message.contains(expected), "{message}");
@@ -461,4 +463,19 @@ fn names_the_line_of_a_malformed_arpa_file() {
     assert!(
         Ngram::read_arpa(&path, &config(12, 2), None).unwrap_err().to_string().contains(":2: expected UTF-8")
     );
+}
+
+#[test]
+fn generates_with_the_sampler_of_all_models() {
+    let model = fit(&documents(&[vec![2, 3, 4, 1], vec![2, 3, 4, 1], vec![2, 3, 5, 1]]), &config(12, 4));
+    let settings =
+        GenerationConfig { eos_token_id: vec![1], max_new_tokens: 6, ..GenerationConfig::default() };
+    let generate = |do_sample, seed| {
+        let settings = GenerationConfig { do_sample, ..settings.clone() };
+        Tokens::new(&model, &[0, 2], &settings, seed).collect::<Vec<u32>>()
+    };
+    assert_eq!(generate(false, 0), [3, 4]);
+    assert_eq!(generate(true, 7), generate(true, 7));
+    let replies: BTreeSet<Vec<u32>> = (0..40).map(|seed| generate(true, seed)).collect();
+    assert!(replies.len() > 1 && replies.iter().flatten().all(|&token| token < 12), "{replies:?}");
 }

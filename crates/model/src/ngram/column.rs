@@ -109,9 +109,4 @@ impl Words {
             Self::Mapped { file, bytes } => bytemuck::cast_slice(&file[bytes.clone()]),
         }
     }
-
-    /// As records of N numbers.
-    pub(super) fn records<const N: usize>(&self) -> &[[u32; N]] {
-        self.as_slice().as_chunks().0
-    }
 }

@@ -53,7 +53,7 @@ pub(super) fn count(
     let input = Input { documents, vocab_size, order, bos, bits, bound };
     match bits * order as u32 {
         ..=64 => input.count::<u64>(),
-        ..=128 => input.count::<u128>(),
+        65..=128 => input.count::<u128>(),
         _ => input.count::<[u32; MAX_ORDER]>(),
     }
 }

@@ -26,7 +26,7 @@ use super::count::Counted;
 use super::kept::Kept;
 use super::links::{links, suffixes};
 use super::tasks::{TASK, children, in_order, write_in_order};
-use super::trie::{Context as ContextRecord, END, Longest, Trie};
+use super::trie::{Context, Level, Trie};
 
 /// Discounts where the closed form has none, as for tiny or artificial corpora: those of `lmplz --discount_fallback`.
 const FALLBACK: [f64; 3] = [0.5, 1.0, 1.5];
@@ -66,14 +66,14 @@ impl Discounts {
 
 /// The sums over the tokens that follow one context.
 #[derive(Debug, Default)]
-struct Context {
+struct Mass {
     /// Sum of adjusted counts.
     total: u64,
     /// Mass taken from the tokens seen: discounts, and the counts of what is pruned.
     freed: f64,
 }
 
-impl Context {
+impl Mass {
     fn add(&mut self, count: u32, kept: bool, discounts: &Discounts) {
         self.total += u64::from(count);
         self.freed += if kept { discounts.of(count) } else { f64::from(count) };
@@ -103,12 +103,10 @@ pub(super) fn estimate(
     }
     adjust(&mut counts, &links, bos, window, place)?;
 
-    let mut contexts = Vec::with_capacity(order - 1);
+    let mut levels = Vec::with_capacity(order);
     let mut probability = Column::new(place)?;
     probability.extend(&unigrams(counts[0].counts.as_slice()))?;
     let mut probability = probability.finish()?;
-    let tokens: Vec<u32> = (0..counts[0].counts.as_slice().len() as u32).collect();
-    counts[0].tokens = Words::Memory(tokens);
     for k in 1..order {
         let [level, next] = &counts[k - 1..=k] else { unreachable!("a window of two") };
         let parents =
@@ -118,11 +116,9 @@ pub(super) fn estimate(
         let records = Records {
             tokens: level.tokens.as_slice(),
             probability: probability.as_slice(),
-            link: if k > 1 { suffixes(&counts, &links, k - 1) } else { &[] },
             kept: &kept[k - 1],
-            suffix_kept: kept.get(k.wrapping_sub(2)),
         };
-        contexts.push(records.contexts(backoff.as_slice(), level.first.as_slice(), &kept[k], place)?);
+        levels.push(records.contexts(backoff.as_slice(), level.first.as_slice(), &kept[k], place)?);
         probability = extended;
         // What is read no more; the tokens of level 2 are the links of its n-grams.
         let level = &mut counts[k - 1];
@@ -134,12 +130,10 @@ pub(super) fn estimate(
     let records = Records {
         tokens: counts[order - 1].tokens.as_slice(),
         probability: probability.as_slice(),
-        link: if order > 1 { suffixes(&counts, &links, order - 1) } else { &[] },
         kept: &kept[order - 1],
-        suffix_kept: kept.get(order.wrapping_sub(2)),
     };
-    let longest = records.longest(place)?;
-    Ok(Trie { contexts, longest })
+    levels.push(records.longest(place)?);
+    Ok(Trie::new(levels))
 }
 
 /// Turns occurrences into adjusted counts.
@@ -183,19 +177,19 @@ fn adjust(levels: &mut [Counted], links: &[Words], bos: u32, window: usize, plac
 /// p(w) of every token, as the bits of floats. `[V]`
 fn unigrams(counts: &[u32]) -> Vec<u32> {
     let discounts = Discounts::estimate(counts.iter().copied());
-    let mut context = Context::default();
+    let mut mass = Mass::default();
     let mut seen = 0_usize;
     for &count in counts {
-        context.add(count, true, &discounts);
+        mass.add(count, true, &discounts);
         seen += usize::from(count > 0);
     }
     let unseen = counts.len() - seen;
-    let uniform = context.backoff() / (seen + usize::from(unseen > 0)) as f64;
+    let uniform = mass.backoff() / (seen + usize::from(unseen > 0)) as f64;
     let probability = |&count: &u32| {
         let p = if count == 0 {
             (uniform / unseen as f64) as f32
         } else {
-            ((f64::from(count) - discounts.of(count)) / context.total as f64 + uniform) as f32
+            ((f64::from(count) - discounts.of(count)) / mass.total as f64 + uniform) as f32
         };
         p.to_bits()
     };
@@ -222,14 +216,14 @@ impl Parents<'_> {
             let mut backoff = Vec::with_capacity(task.len());
             for parent in task {
                 let own = self.first[parent] as usize..self.first[parent + 1] as usize;
-                let mut context = Context::default();
+                let mut mass = Mass::default();
                 for child in own.clone() {
-                    context.add(self.counts[child], self.kept.contains(child), &discounts);
+                    mass.add(self.counts[child], self.kept.contains(child), &discounts);
                 }
-                let left = context.backoff();
+                let left = mass.backoff();
                 for child in own {
                     let count = self.counts[child];
-                    let seen = (f64::from(count) - discounts.of(count)) / context.total as f64;
+                    let seen = (f64::from(count) - discounts.of(count)) / mass.total as f64;
                     let lower = f64::from(f32::from_bits(shorter[link[child] as usize]));
                     probability.push(((seen + left * lower) as f32).to_bits());
                 }
@@ -241,18 +235,14 @@ impl Parents<'_> {
     }
 }
 
-/// One level, to be written as records.
+/// One level, to be stored.
 struct Records<'a> {
-    /// The last token of each. `[M]`
+    /// The last token of each. `[M]`, at level 1 nothing
     tokens: &'a [u32],
     /// The bits of the probability of each. `[M]`
     probability: &'a [u32],
-    /// The index of the suffix of each. `[M]`, at level 1 nothing
-    link: &'a [u32],
     /// Which are not pruned.
     kept: &'a Kept,
-    /// Which of the level above are not pruned; at level 1 there is none.
-    suffix_kept: Option<&'a Kept>,
 }
 
 impl Records<'_> {
@@ -263,43 +253,37 @@ impl Records<'_> {
         first: &[u32],
         children_kept: &Kept,
         place: Place<'_>,
-    ) -> Result<Words> {
-        let record = |index: usize| -> ContextRecord {
-            let [token, logprob, suffix] = self.longest_record(index);
-            [token, logprob, suffix, logarithm(backoff[index]), children_kept.rank(first[index])]
+    ) -> Result<Level> {
+        let context = |index: usize| -> Context {
+            let children = children_kept.rank(first[index]);
+            [logarithm(self.probability[index]), logarithm(backoff[index]), children]
         };
-        let mut column = self.column(record, place)?;
-        let mut end = END;
-        end[super::trie::FIRST] = children_kept.rank(first[self.tokens.len()]);
-        column.extend(&end)?;
-        column.finish()
+        self.level(context, &[0, 0, children_kept.rank(first[first.len() - 1])], place)
     }
 
     /// n-grams of the longest length.
-    fn longest(&self, place: Place<'_>) -> Result<Words> {
-        self.column(|index| self.longest_record(index), place)?.finish()
+    fn longest(&self, place: Place<'_>) -> Result<Level> {
+        self.level(|index| [logarithm(self.probability[index])], &[], place)
     }
 
-    fn longest_record(&self, index: usize) -> Longest {
-        let suffix = self.suffix_kept.map_or(0, |kept| kept.rank(self.link[index]));
-        [self.tokens[index], logarithm(self.probability[index]), suffix]
-    }
-
-    fn column<const N: usize>(
+    fn level<const N: usize>(
         &self,
-        record: impl Fn(usize) -> [u32; N] + Sync,
+        values_of: impl Fn(usize) -> [u32; N] + Sync,
+        end: &[u32],
         place: Place<'_>,
-    ) -> Result<Column> {
-        let count = self.tokens.len();
+    ) -> Result<Level> {
+        let count = self.probability.len();
         let tasks: Vec<Range<usize>> =
             (0..count).step_by(TASK).map(|begin| begin..(begin + TASK).min(count)).collect();
-        let mut column = Column::new(place)?;
-        write_in_order(
-            tasks,
-            |task| [task.filter(|&at| self.kept.contains(at)).flat_map(&record).collect()],
-            [&mut column],
-        )?;
-        Ok(column)
+        let (mut tokens, mut values) = (Column::new(place)?, Column::new(place)?);
+        let task = |task: Range<usize>| {
+            let kept = |index: &usize| self.kept.contains(*index);
+            let tokens = task.clone().filter(kept).filter_map(|index| self.tokens.get(index).copied());
+            [tokens.collect(), task.filter(kept).flat_map(&values_of).collect()]
+        };
+        write_in_order(tasks, task, [&mut tokens, &mut values])?;
+        values.extend(end)?;
+        Ok(Level::new(tokens.finish()?, values.finish()?))
     }
 }
 

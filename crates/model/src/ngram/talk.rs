@@ -1,87 +1,68 @@
 //! Reading a talk token by token: the contexts that are stored, and what may follow them.
 
-use super::trie::{BACKOFF, LOGPROB, SUFFIX, TOKEN, View, find};
+use super::trie::View;
 use super::{CONTEXT_LENGTH, MAX_ORDER, Ngram};
 use crate::Session;
 
-/// The longest stored n-gram that ends with the token read last and may be a context. Its suffixes, which its links
-/// name, are the other contexts.
+/// The longest context, in tokens.
+const CONTEXTS: usize = MAX_ORDER - 1;
+
+/// The stored n-grams that end with the token read last and may be contexts. As every suffix of an n-gram is stored,
+/// they are those of all lengths up to some longest one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
-    /// Its length, 0 where nothing has been read.
+    /// Of the n-gram of length k, its index in level k, at k - 1.
+    contexts: [u32; CONTEXTS],
+    /// The longest.
     length: usize,
-    /// Its index in level `length`.
-    index: usize,
 }
 
 impl State {
     /// Reads a token; gives the ln of its probability after what was read before.
     ///
-    /// The context grows by at most one token for each that is read, and each step to a suffix takes one away: so over
-    /// a talk there are at most two look-ups a token.
+    /// The look-ups do not wait for each other, so that the memory's delay is paid once a token.
     #[inline]
     pub(super) fn read(&mut self, view: &View<'_>, bos: u32, token: u32) -> f32 {
-        let (logprob, next) = self.step(view, token);
-        *self = if token == bos { Self::after_one(view, token) } else { next };
-        logprob
-    }
-
-    #[inline]
-    fn step(self, view: &View<'_>, token: u32) -> (f32, Self) {
-        let Self { mut length, mut index } = self;
-        let mut backoff = 0.0;
-        while length > 0 {
-            let children = view.children(length, index);
-            if length + 1 == view.order {
-                let begin = children.start;
-                if let Some(at) = find(&view.longest[children], token) {
-                    let child = &view.longest[begin + at];
-                    let next = Self { length, index: child[SUFFIX] as usize };
-                    return (f32::from_bits(child[LOGPROB]) + backoff, next);
-                }
-            } else {
-                let below = view.contexts(length + 1);
-                let begin = children.start;
-                if let Some(at) = find(&below[children], token) {
-                    let next = Self { length: length + 1, index: begin + at };
-                    return (f32::from_bits(below[begin + at][LOGPROB]) + backoff, next);
-                }
+        let mut next = Self { contexts: [token; CONTEXTS], length: 0 };
+        let mut logprob = view.logprob(1, token as usize);
+        let mut found = 1;
+        for k in 1..=self.length {
+            let Some(index) = view.child(k, self.contexts[k - 1] as usize, token) else { break };
+            logprob = view.logprob(k + 1, index);
+            if k < CONTEXTS {
+                next.contexts[k] = index as u32;
             }
-            let context = &view.contexts(length)[index];
-            backoff += f32::from_bits(context[BACKOFF]);
-            index = context[SUFFIX] as usize;
-            length -= 1;
+            found = k + 1;
         }
-        (view.logprob(1, token as usize) + backoff, Self::after_one(view, token))
+        let mut backoff = 0.0;
+        for k in (found..=self.length).rev() {
+            backoff += self.backoff(view, k);
+        }
+        let most = if token == bos { 1 } else { CONTEXTS };
+        next.length = found.min(most).min(view.order - 1);
+        *self = next;
+        logprob + backoff
     }
 
-    /// After a token whose predecessors say nothing about what follows.
-    fn after_one(view: &View<'_>, token: u32) -> Self {
-        if view.order == 1 { Self::default() } else { Self { length: 1, index: token as usize } }
+    /// What the context of length k leaves to shorter ones.
+    fn backoff(&self, view: &View<'_>, k: usize) -> f32 {
+        view.backoff(k, self.contexts[k - 1] as usize)
     }
 
     /// ln of the probability of every token. `[V]`
-    fn logits(self, view: &View<'_>, logits: &mut [f32]) {
-        // The context of each length, and what the longer ones leave to it, added up as `step` does.
-        let mut contexts = [(0, 0.0); MAX_ORDER];
-        let (mut index, mut backoff) = (self.index, 0.0);
+    fn logits(&self, view: &View<'_>, logits: &mut [f32]) {
+        // What the contexts longer than k leave to the others, at k, added up as `read` does.
+        let mut backoff = [0.0; MAX_ORDER + 1];
         for k in (1..=self.length).rev() {
-            contexts[k] = (index, backoff);
-            let context = &view.contexts(k)[index];
-            backoff += f32::from_bits(context[BACKOFF]);
-            index = context[SUFFIX] as usize;
+            backoff[k] = backoff[k + 1] + self.backoff(view, k);
         }
         for (token, logit) in logits.iter_mut().enumerate() {
-            *logit = view.logprob(1, token) + backoff;
+            *logit = view.logprob(1, token) + backoff[1];
         }
         // What a longer context says stands.
-        for (k, &(index, backoff)) in contexts.iter().enumerate().take(self.length + 1).skip(1) {
-            let children = view.children(k, index);
-            let mut set = |token: u32, bits: u32| logits[token as usize] = f32::from_bits(bits) + backoff;
-            if k + 1 == view.order {
-                view.longest[children].iter().for_each(|child| set(child[TOKEN], child[LOGPROB]));
-            } else {
-                view.contexts(k + 1)[children].iter().for_each(|child| set(child[TOKEN], child[LOGPROB]));
+        for k in 1..=self.length {
+            for child in view.children(k, self.contexts[k - 1] as usize) {
+                logits[view.token(k + 1, child) as usize] = view.logprob(k + 1, child) + backoff[k + 1];
             }
         }
     }

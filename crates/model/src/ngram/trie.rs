@@ -2,79 +2,127 @@
 
 use std::ops::Range;
 
+use kernels::prefetch;
+use rayon::prelude::*;
+
 use super::MAX_ORDER;
 use super::column::Words;
 
-/// An n-gram that may be a context: its last token; ln p of that token after the tokens before it; the index, in the
-/// level above, of the n-gram without its first token; ln of the weight that it leaves to that one as a context; and
-/// where its children begin in the next level.
-pub(super) type Context = [u32; 5];
-/// An n-gram of the longest length: the first three of these.
-pub(super) type Longest = [u32; 3];
+/// What is known of an n-gram that may be a context: ln p of its last token after the tokens before it; ln of the weight
+/// that it leaves, as a context, to the n-gram without its first token; and where its children begin in the next level.
+/// The first two are the bits of floats.
+pub(super) type Context = [u32; 3];
 
-pub(super) const TOKEN: usize = 0;
-/// The bits of a float.
-pub(super) const LOGPROB: usize = 1;
-pub(super) const SUFFIX: usize = 2;
-/// The bits of a float.
-pub(super) const BACKOFF: usize = 3;
-pub(super) const FIRST: usize = 4;
+pub(super) const LOGPROB: usize = 0;
+pub(super) const BACKOFF: usize = 1;
+pub(super) const FIRST: usize = 2;
 
 /// The stored n-grams, as a trie that is read from the first token of an n-gram to its last.
 ///
 /// Level k (from 1) holds the k-grams, sorted by their tokens; those with a common first k - 1 tokens lie side by
-/// side, and are the children of that context. Every suffix of a stored n-gram is stored too, and the n-gram names it
-/// (the suffix link of Weiner 1973), so that what was read until now is one index, whatever happens next. Level 1 holds
-/// each of the V tokens at its own index; its suffix, the empty n-gram, is 0.
+/// side, and are the children of that context. Every suffix of a stored n-gram is stored too. Level 1 holds each of the
+/// V tokens at its own index.
 #[derive(Debug)]
 pub(super) struct Trie {
-    /// Levels 1 to order - 1, each of [`Context`] `[M + 1]`, where the last is only the end of the children before it.
-    pub(super) contexts: Vec<Words>,
-    /// Level `order`, of [`Longest`] `[M]`.
-    pub(super) longest: Words,
+    /// Level k at k - 1.
+    levels: Vec<Level>,
 }
 
-/// The levels as they are read.
+/// The n-grams of one length, M of them.
+#[derive(Debug)]
+pub(super) struct Level {
+    /// The last token of each. `[M]`, at level 1 nothing
+    tokens: Words,
+    /// [`Context`]s `[M + 1]`, where the last is only the end of the children before it; at the last level the bits of
+    /// ln p of each `[M]`.
+    values: Words,
+    /// The token of every [`SPAN`]th n-gram, from the first. Searching these, which lie close together, leaves one span to
+    /// search.
+    marks: Vec<u32>,
+}
+
+/// n-grams between two marks: their tokens fill two cache lines.
+const SPAN: usize = 32;
+
+/// The levels as they are read, level k at k - 1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
-    /// Level k at k - 1.
+    tokens: [&'a [u32]; MAX_ORDER],
+    marks: [&'a [u32]; MAX_ORDER],
     contexts: [&'a [Context]; MAX_ORDER - 1],
-    /// Level `order`.
-    pub(super) longest: &'a [Longest],
+    /// Of the last level, the bits of ln p.
+    longest: &'a [u32],
     pub(super) order: usize,
 }
 
+impl Level {
+    pub(super) fn new(tokens: Words, values: Words) -> Self {
+        let marks = tokens.as_slice().par_iter().step_by(SPAN).copied().collect();
+        Self { tokens, values, marks }
+    }
+
+    pub(super) fn tokens(&self) -> &[u32] {
+        self.tokens.as_slice()
+    }
+
+    pub(super) fn values(&self) -> &[u32] {
+        self.values.as_slice()
+    }
+
+    /// Of a level of contexts.
+    pub(super) fn contexts(&self) -> &[Context] {
+        self.values.as_slice().as_chunks().0
+    }
+}
+
 impl Trie {
+    /// Of levels that keep the order above.
+    pub(super) fn new(levels: Vec<Level>) -> Self {
+        Self { levels }
+    }
+
     /// The n-grams of length 1 alone, of a longest length `order`.
     pub(super) fn unigrams(logprob: f32, order: usize, vocab_size: usize) -> Self {
-        let tokens = 0..vocab_size as u32;
-        let bits = logprob.to_bits();
+        let logprob = logprob.to_bits();
+        let level = |values| Level::new(Words::default(), Words::Memory(values));
         if order == 1 {
-            let longest = Words::Memory(tokens.flat_map(|token| [token, bits, 0]).collect());
-            return Self { contexts: Vec::new(), longest };
+            return Self::new(vec![level(vec![logprob; vocab_size])]);
         }
-        let unigrams = tokens.flat_map(|token| [token, bits, 0, 0, 0]).chain(END).collect();
-        let mut contexts = vec![Words::Memory(unigrams)];
-        contexts.resize_with(order - 1, || Words::Memory(END.to_vec()));
-        Self { contexts, longest: Words::default() }
+        let mut unigrams = [logprob, 0, 0].repeat(vocab_size);
+        unigrams.extend(Context::default());
+        let mut levels = vec![level(unigrams)];
+        levels.resize_with(order - 1, || level(Context::default().to_vec()));
+        levels.push(level(Vec::new()));
+        Self::new(levels)
     }
 
     /// The longest n-gram that may be stored.
     pub(super) fn order(&self) -> usize {
-        self.contexts.len() + 1
+        self.levels.len()
+    }
+
+    /// Level k at k - 1.
+    pub(super) fn levels(&self) -> &[Level] {
+        &self.levels
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        let mut contexts: [&[Context]; MAX_ORDER - 1] = [&[]; MAX_ORDER - 1];
-        for (view, level) in contexts.iter_mut().zip(&self.contexts) {
-            *view = level.records();
+        let (longest, contexts) = self.levels.split_last().expect("an order of at least 1");
+        let mut view = View {
+            tokens: [&[]; MAX_ORDER],
+            marks: [&[]; MAX_ORDER],
+            contexts: [&[]; MAX_ORDER - 1],
+            longest: longest.values(),
+            order: self.order(),
+        };
+        for (k, level) in self.levels.iter().enumerate() {
+            view.tokens[k] = level.tokens();
+            view.marks[k] = &level.marks;
         }
-        View { contexts, longest: self.longest.records(), order: self.order() }
-    }
-
-    /// The numbers of every level.
-    pub(super) fn levels(&self) -> impl Iterator<Item = &[u32]> {
-        self.contexts.iter().chain([&self.longest]).map(Words::as_slice)
+        for (view, level) in view.contexts.iter_mut().zip(contexts) {
+            *view = level.contexts();
+        }
+        view
     }
 
     /// Vocabulary, V.
@@ -90,22 +138,33 @@ impl Trie {
 
 impl PartialEq for Trie {
     fn eq(&self, other: &Self) -> bool {
-        self.levels().eq(other.levels())
+        let same = |(a, b): (&Level, &Level)| a.tokens() == b.tokens() && a.values() == b.values();
+        self.order() == other.order() && self.levels.iter().zip(&other.levels).all(same)
     }
 }
 
-/// What ends a level of contexts without children.
-pub(super) const END: Context = [0; 5];
-
-impl<'a> View<'a> {
+impl View<'_> {
     /// The number of n-grams of level k.
     pub(super) fn len(&self, k: usize) -> usize {
         if k == self.order { self.longest.len() } else { self.contexts[k - 1].len() - 1 }
     }
 
-    /// The level of contexts of length k.
-    pub(super) fn contexts(&self, k: usize) -> &'a [Context] {
-        self.contexts[k - 1]
+    /// The last token of n-gram `index` of level k.
+    pub(super) fn token(&self, k: usize, index: usize) -> u32 {
+        if k == 1 { index as u32 } else { self.tokens[k - 1][index] }
+    }
+
+    /// ln p of n-gram `index` of level k.
+    #[inline]
+    pub(super) fn logprob(&self, k: usize, index: usize) -> f32 {
+        let longest = k == self.order;
+        f32::from_bits(if longest { self.longest[index] } else { self.contexts[k - 1][index][LOGPROB] })
+    }
+
+    /// ln of the weight that context `index` of level k leaves to shorter ones.
+    #[inline]
+    pub(super) fn backoff(&self, k: usize, index: usize) -> f32 {
+        f32::from_bits(self.contexts[k - 1][index][BACKOFF])
     }
 
     /// The children of context `index` of level k, in the next.
@@ -115,37 +174,41 @@ impl<'a> View<'a> {
         pair[0][FIRST] as usize..pair[1][FIRST] as usize
     }
 
-    /// The last token of n-gram `index` of level k.
-    pub(super) fn token(&self, k: usize, index: usize) -> u32 {
-        self.field::<TOKEN>(k, index)
+    /// The child of context `index` of level k with this token.
+    #[inline]
+    pub(super) fn child(&self, k: usize, index: usize, token: u32) -> Option<usize> {
+        self.find(k + 1, self.span(k, index, token), token)
     }
 
-    /// ln p of n-gram `index` of level k.
-    pub(super) fn logprob(&self, k: usize, index: usize) -> f32 {
-        f32::from_bits(self.field::<LOGPROB>(k, index))
+    /// Where in the next level that child can only be: at most [`SPAN`] n-grams, whose tokens are asked for ahead.
+    #[inline]
+    pub(super) fn span(&self, k: usize, index: usize, token: u32) -> Range<usize> {
+        let Range { mut start, mut end } = self.children(k, index);
+        if end - start > SPAN {
+            let first = start / SPAN + 1;
+            let marks = &self.marks[k][first..end.div_ceil(SPAN)];
+            let span = first - 1 + marks.partition_point(|&mark| mark <= token);
+            (start, end) = (start.max(span * SPAN), end.min((span + 1) * SPAN));
+        }
+        prefetch(&self.tokens[k][start..end]);
+        start..end
     }
 
-    /// ln of the weight that n-gram `index` of level k leaves to shorter ones; nothing where it is no context.
-    pub(super) fn backoff(&self, k: usize, index: usize) -> Option<f32> {
-        (k < self.order).then(|| f32::from_bits(self.contexts[k - 1][index][BACKOFF]))
+    /// The n-gram of a span of level k that ends with this token; its values are asked for ahead.
+    #[inline]
+    pub(super) fn find(&self, k: usize, span: Range<usize>, token: u32) -> Option<usize> {
+        let start = span.start;
+        let tokens = &self.tokens[k - 1][span];
+        let at = tokens.partition_point(|&other| other < token);
+        if tokens.get(at) != Some(&token) {
+            return None;
+        }
+        let index = start + at;
+        if k == self.order {
+            prefetch(&self.longest[index..=index]);
+        } else {
+            prefetch(&self.contexts[k - 1][index..=index]);
+        }
+        Some(index)
     }
-
-    fn field<const FIELD: usize>(&self, k: usize, index: usize) -> u32 {
-        if k == self.order { self.longest[index][FIELD] } else { self.contexts[k - 1][index][FIELD] }
-    }
-}
-
-/// The index of `token` among n-grams sorted by their last token.
-#[inline]
-pub(super) fn find<const N: usize>(records: &[[u32; N]], token: u32) -> Option<usize> {
-    /// As many lie in few cache lines.
-    const SHORT: usize = 8;
-    let (mut begin, mut len) = (0, records.len());
-    while len > SHORT {
-        let half = len / 2;
-        begin = if records[begin + half][TOKEN] <= token { begin + half } else { begin };
-        len -= half;
-    }
-    let at = records[begin..begin + len].iter().position(|record| record[TOKEN] >= token)?;
-    (records[begin + at][TOKEN] == token).then_some(begin + at)
 }

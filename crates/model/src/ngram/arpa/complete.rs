@@ -8,7 +8,7 @@ use crate::ngram::MAX_ORDER;
 use crate::ngram::column::{Place, Words};
 use crate::ngram::count::Counted;
 use crate::ngram::links::{links, suffixes};
-use crate::ngram::trie::{END, FIRST, Trie};
+use crate::ngram::trie::{Context, Level, Trie};
 
 /// ln p and weight of every token. `[V]`
 pub(super) struct Unigrams {
@@ -36,43 +36,38 @@ pub(super) fn trie(unigrams: Unigrams, mut levels: Vec<Vec<Entry>>) -> Result<Tr
         let [.., shorter, longer] = &mut levels[..k - 1] else { unreachable!("levels 2 to k") };
         insert_suffixes(longer, shorter, k);
     }
-    let order = levels.len() + 1;
     let vocab_size = unigrams.logprob.len();
     let counted = structure(vocab_size, &levels);
     let links = links(&counted, Place::Memory)?;
 
-    let mut contexts = Vec::with_capacity(order - 1);
+    let mut trie = Vec::with_capacity(levels.len() + 1);
     let Unigrams { mut logprob, mut backoff } = unigrams;
-    let mut tokens: Vec<u32> = (0..vocab_size as u32).collect();
-    let mut link = vec![0; vocab_size];
+    let mut tokens: Vec<u32> = Vec::new();
     for (k, level) in (1..).zip(levels) {
         let first = counted[k - 1].first.as_slice();
         // Level k is complete, and the next takes what is not known of it from here.
-        let next_link = suffixes(&counted, &links, k).to_vec();
+        let suffixes = suffixes(&counted, &links, k);
         let mut next_logprob = Vec::with_capacity(level.len());
         for (context, weight) in backoff.iter().enumerate() {
             for child in first[context] as usize..first[context + 1] as usize {
                 let known = level[child].logprob;
-                let backed_off = || (logprob[next_link[child] as usize] + weight).min(0.0);
+                let backed_off = || (logprob[suffixes[child] as usize] + weight).min(0.0);
                 next_logprob.push(if known.is_nan() { backed_off() } else { known });
             }
         }
-        let mut records = Vec::with_capacity((tokens.len() + 1) * END.len());
-        for index in 0..tokens.len() {
-            let (logprob, backoff) = (logprob[index].to_bits(), backoff[index].to_bits());
-            records.extend([tokens[index], logprob, link[index], backoff, first[index]]);
+        let mut contexts = Vec::with_capacity(3 * (backoff.len() + 1));
+        for index in 0..backoff.len() {
+            contexts.extend::<Context>([logprob[index].to_bits(), backoff[index].to_bits(), first[index]]);
         }
-        let mut end = END;
-        end[FIRST] = first[tokens.len()];
-        records.extend(end);
-        contexts.push(Words::Memory(records));
+        contexts.extend::<Context>([0, 0, first[backoff.len()]]);
+        trie.push(Level::new(Words::Memory(tokens), Words::Memory(contexts)));
         backoff = level.iter().map(|entry| entry.backoff).collect();
         tokens = level.iter().map(|entry| entry.tokens[k]).collect();
-        (logprob, link) = (next_logprob, next_link);
+        logprob = next_logprob;
     }
-    let rows = tokens.iter().zip(&logprob).zip(&link);
-    let longest = rows.flat_map(|((&token, logprob), &suffix)| [token, logprob.to_bits(), suffix]).collect();
-    Ok(Trie { contexts, longest: Words::Memory(longest) })
+    let longest = logprob.into_iter().map(f32::to_bits).collect();
+    trie.push(Level::new(Words::Memory(tokens), Words::Memory(longest)));
+    Ok(Trie::new(trie))
 }
 
 /// Puts the suffixes of the k-grams that are missing among the shorter n-grams there, their probability not known.

@@ -17,6 +17,33 @@ const LARGEST: f64 = 1e6;
 const NO_UNKNOWN: f64 = -100.0;
 
 impl Ngram {
+    /// The length of the longest n-grams that an ARPA file announces.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when it announces none, or longer ones than 6.
+    pub fn arpa_order(path: &Path) -> Result<usize> {
+        let mut lines = Lines::open(path)?;
+        lines.advance("\\data\\")?;
+        while lines.line() != "\\data\\" {
+            lines.advance("\\data\\")?;
+        }
+        let mut order = 0;
+        loop {
+            lines.advance("\\1-grams:")?;
+            if !lines.line().starts_with("ngram ") {
+                break;
+            }
+            order += 1;
+        }
+        if (1..=MAX_ORDER).contains(&order) {
+            return Ok(order);
+        }
+        Err(lines.malformed(
+            format!("ngram 1=COUNT to at most ngram {MAX_ORDER}=COUNT above"),
+            format!("{order} lengths"),
+        ))
+    }
+
     /// Reads a model in the ARPA format. `end` is the token that `</s>` stands for.
     ///
     /// # Errors

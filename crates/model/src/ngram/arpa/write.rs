@@ -36,9 +36,13 @@ fn write(out: &mut impl Write, model: &Ngram, end: Option<u32>) -> std::io::Resu
         writeln!(out, "ngram {k}={}", trie.len(k))?;
     }
     writeln!(out, "\n\\1-grams:")?;
-    let backoff = |k: usize, index: usize| match trie.backoff(k, index) {
-        Some(weight) => format!("\t{}", decimal(f64::from(weight) / LN_10)),
-        None => String::new(),
+    let backoff = |k: usize, index: usize| {
+        // The longest n-grams are no contexts.
+        if k == trie.order {
+            String::new()
+        } else {
+            format!("\t{}", decimal(f64::from(trie.backoff(k, index)) / LN_10))
+        }
     };
     writeln!(out, "{}\t<unk>", decimal((f64::from(unseen) + (rest as f64).ln()) / LN_10))?;
     writeln!(out, "{NEVER}\t<s>{}", backoff(1, model.bos as usize))?;
@@ -72,8 +76,8 @@ fn write(out: &mut impl Write, model: &Ngram, end: Option<u32>) -> std::io::Resu
                 decimal(f64::from(trie.logprob(k, index)) / LN_10),
                 word(prefix[0] as u32)
             )?;
-            for j in 1..k - 1 {
-                write!(out, " {}", word(trie.token(j + 1, prefix[j])))?;
+            for (j, &index) in prefix.iter().enumerate().take(k - 1).skip(1) {
+                write!(out, " {}", word(trie.token(j + 1, index)))?;
             }
             writeln!(out, " {}{}", word(trie.token(k, index)), backoff(k, index))?;
         }
