@@ -26,8 +26,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// Estimation and queries of n-grams beside KenLM: KENLM_BIN is the folder of its programs, NAMAN_PYTHON a Python that
-    /// has its module
+    /// Estimation and queries of n-grams beside KenLM: `KENLM_BIN` is the folder of its programs, `NAMAN_PYTHON` a Python
+    /// that has its module
     Ngram,
 }
 
