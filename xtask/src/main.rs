@@ -1,5 +1,6 @@
 //! Runs pipelines, tests and checks: `cargo xtask`.
 
+mod bench;
 mod child;
 mod clean;
 mod closing;
@@ -77,6 +78,8 @@ enum Task {
     },
     /// Write anew what tests compare with, by PyTorch, transformers and others, and say what changed
     Fixtures(fixtures::Arguments),
+    /// Measure a crate beside another program that does the same
+    Bench(bench::Arguments),
     /// Talk with a pipeline's newest model in the terminal
     Chat(newest_model::Arguments),
     /// Serve a pipeline's newest model as a web page and an API
@@ -95,6 +98,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Task::Verify { stage, dir } => return check(stage, dir),
         Task::Test { options } => return test(options),
         Task::Fixtures(options) => return fixtures::run(options, &workspace()?),
+        Task::Bench(options) => return bench::run(options, &workspace()?),
         _ => {}
     }
     let artifacts = arguments.place.artifacts.map(std::path::absolute).transpose()?;
@@ -108,7 +112,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Task::Clean(options) => clean::run(&options, &store),
         Task::Chat(options) => newest_model::talk("chat", &options, &store),
         Task::Serve(options) => newest_model::talk("serve", &options, &store),
-        Task::Verify { .. } | Task::Test { .. } | Task::Fixtures(_) => unreachable!("done above"),
+        Task::Verify { .. } | Task::Test { .. } | Task::Fixtures(_) | Task::Bench(_) => unreachable!("done above"),
     }
 }
 

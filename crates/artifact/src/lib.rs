@@ -22,4 +22,4 @@ pub mod verify;
 pub mod weights;
 
 pub use error::{Error, Place, Result};
-pub use out_dir::{OutDir, write_atomic};
+pub use out_dir::{OutDir, write_atomic, write_atomic_by};

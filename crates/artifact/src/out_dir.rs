@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -102,12 +101,16 @@ fn lock(dir: &Path) -> Result<Option<fs::File>> {
 
 /// Writes a file so that its name always stands for its old or its new content, whole.
 pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
+    write_atomic_by(path, |temporary| Ok(fs::write(temporary, content)?))
+}
+
+/// As [`write_atomic`], for content too large for memory: `write` writes the file that it is given the path of.
+pub fn write_atomic_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);
-    let mut file = fs::File::create(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
+    write(&temporary)?;
+    fs::File::open(&temporary)?.sync_all()?;
     fs::rename(&temporary, path)?;
     Ok(())
 }

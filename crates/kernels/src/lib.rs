@@ -1,4 +1,4 @@
-//! Matrix products and vector primitives, chosen for the processor at run time.
+//! Matrix products and vector primitives, chosen for the processor at run time; and mapped files.
 //!
 //! The only crate of the workspace that holds `unsafe`. Vector functions are written once, as plain loops over lanes,
 //! and compiled for each instruction set that [`Level`] names; none contracts a product and a sum into one rounding,
@@ -8,8 +8,10 @@ mod bf16;
 mod gates;
 mod kept;
 mod level;
+mod mapping;
 mod matvec;
 mod precision;
+mod prefetch;
 mod product;
 mod vector;
 
@@ -17,7 +19,9 @@ pub use bf16::{Bf16Unit, product_bf16};
 pub use gates::*;
 pub use kept::{KeptRows, KeptTask, Role};
 pub use level::Level;
+pub use mapping::Mapping;
 pub use matvec::matvec;
 pub use precision::{Precision, Prepared};
+pub use prefetch::prefetch;
 pub use product::{Threads, product};
 pub use vector::*;

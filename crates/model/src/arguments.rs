@@ -22,6 +22,50 @@ pub(crate) enum Command {
     New(Box<New>),
     /// Print what a model directory holds and costs: layers, parameters, operations, memory
     Info(Info),
+    /// Exchange n-gram models with SRILM, KenLM and others, as ARPA text
+    #[command(subcommand)]
+    Arpa(Arpa),
+}
+
+/// Directions of `model arpa`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Arpa {
+    /// Write an n-gram model as ARPA text, each word a token id in decimal
+    Export(ExportArpa),
+    /// Make a model directory of ARPA text whose words are token ids in decimal
+    Import(ImportArpa),
+}
+
+/// Options of `model arpa export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArpa {
+    /// Model directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Token that stands nowhere but at the end of a document, to be written as `</s>` [default: none; `</s>` has no
+    /// probability then]
+    #[arg(long, value_name = "ID")]
+    pub(crate) end: Option<u32>,
+}
+
+/// Options of `model arpa import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArpa {
+    /// File to read, of order 1 to 6
+    #[arg(long, value_name = "FILE")]
+    pub(crate) arpa: PathBuf,
+    /// Directory that preprocess wrote, for its tokenizer
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Directory to write
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Token that `</s>` stands for [default: none; the file holds no n-gram with it]
+    #[arg(long, value_name = "ID")]
+    pub(crate) end: Option<u32>,
 }
 
 /// Options of `model new`.

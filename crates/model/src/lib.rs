@@ -9,6 +9,7 @@ pub mod bm25;
 pub mod chat;
 pub mod cost;
 pub mod decoder;
+mod exchange;
 pub mod generate;
 mod info;
 mod language_model;
@@ -97,5 +98,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         arguments::Command::New(new) => new::new(&new),
         arguments::Command::Info(info) => info::info(&info),
+        arguments::Command::Arpa(arpa) => exchange::arpa(&arpa),
     }
 }

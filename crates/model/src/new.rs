@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use artifact::config::{
     self, Bm25Config, DecoderConfig, GenerationConfig, MixerKind, ModelConfig, NgramConfig, TransformerConfig,
 };
@@ -15,23 +17,14 @@ use crate::{Bm25, Decoder, Model, Ngram};
 
 /// Makes an untrained model directory for the tokenizer of `--data`.
 pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
-    let tokenizer = ChatTokenizer::read(&arguments.data)?;
-    let path = arguments.data.join(tokenizer::CONFIG_FILE);
-    let token = |id: Option<u32>, name: &str| {
-        id.ok_or_else(|| Error::malformed(&path, format!("`{name}` that the tokenizer knows"), "none"))
-    };
-    let vocab_size = tokenizer.vocab_size();
-    let bos = token(tokenizer.bos(), "bos_token")?;
-    let eos = token(tokenizer.eos(), "eos_token")?;
-    let pad = tokenizer.pad().unwrap_or(bos);
+    let (vocab_size, tokens) = special_tokens(&arguments.data)?;
 
     let out = OutDir::create(&arguments.out)?;
-    let tokens = SpecialTokens { bos, eos, pad };
     let mixers = arguments.mixers.clone().or_else(|| arguments.architecture.mixer().map(|mixer| vec![mixer]));
     let config = match mixers {
         Some(mixers) => decoder_config(arguments, &mixers, vocab_size, tokens)?.into_model_config(),
         None if arguments.architecture == Architecture::Bm25 => {
-            ModelConfig::Bm25(bm25_config(&tokenizer, vocab_size, tokens)?)
+            ModelConfig::Bm25(bm25_config(&ChatTokenizer::read(&arguments.data)?, vocab_size, tokens)?)
         }
         None => ModelConfig::Ngram(ngram_config(arguments.order, vocab_size, tokens)),
     };
@@ -40,17 +33,7 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
     let model = untrained(config, arguments.seed);
     model.write(out.path())?;
     let parameters = model.as_language_model().parameters();
-    for file in tokenizer::FILES {
-        fs::copy(arguments.data.join(file), out.path().join(file))?;
-    }
-    let generation = GenerationConfig {
-        bos_token_id: bos,
-        eos_token_id: vec![eos],
-        pad_token_id: pad,
-        ..GenerationConfig::default()
-    };
-    json::write(&out.path().join(config::GENERATION_FILE), &generation)?;
-    out.publish()?;
+    publish(out, &arguments.data, tokens)?;
     eprintln!(
         "{}",
         Lang::pick(
@@ -59,6 +42,34 @@ pub(crate) fn new(arguments: &New) -> anyhow::Result<()> {
         )
     );
     Ok(())
+}
+
+/// The vocabulary and special tokens of the tokenizer in `data`.
+pub(crate) fn special_tokens(data: &Path) -> Result<(usize, SpecialTokens)> {
+    let tokenizer = ChatTokenizer::read(data)?;
+    let path = data.join(tokenizer::CONFIG_FILE);
+    let token = |id: Option<u32>, name: &str| {
+        id.ok_or_else(|| Error::malformed(&path, format!("`{name}` that the tokenizer knows"), "none"))
+    };
+    let bos = token(tokenizer.bos(), "bos_token")?;
+    let eos = token(tokenizer.eos(), "eos_token")?;
+    let pad = tokenizer.pad().unwrap_or(bos);
+    Ok((tokenizer.vocab_size(), SpecialTokens { bos, eos, pad }))
+}
+
+/// Publishes a model directory, to which the tokenizer of `data` and the settings of generation are added.
+pub(crate) fn publish(out: OutDir, data: &Path, tokens: SpecialTokens) -> Result<()> {
+    for file in tokenizer::FILES {
+        fs::copy(data.join(file), out.path().join(file))?;
+    }
+    let generation = GenerationConfig {
+        bos_token_id: tokens.bos,
+        eos_token_id: vec![tokens.eos],
+        pad_token_id: tokens.pad,
+        ..GenerationConfig::default()
+    };
+    json::write(&out.path().join(config::GENERATION_FILE), &generation)?;
+    out.publish()
 }
 
 /// A model that has seen nothing.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artifact::config::NgramConfig;
+use artifact::config::{GenerationConfig, NgramConfig};
 use artifact::shard::{Document, Documents};
+use model::generate::Tokens;
+use model::ngram::{Estimation, Memory};
 use model::{LanguageModel, Ngram};
 use proptest::prelude::*;
 
@@ -26,6 +28,14 @@ fn documents(texts: &[Vec<u32>]) -> Documents {
         documents.push(Document { tokens: &tokens, loss: &vec![1; tokens.len()] });
     }
     documents
+}
+
+fn fit(documents: &Documents, config: &NgramConfig) -> Ngram {
+    pruned(documents, config, &[])
+}
+
+fn pruned(documents: &Documents, config: &NgramConfig, prune: &[u32]) -> Ngram {
+    Ngram::fit(documents, config, Estimation { prune, memory: None }).expect("nothing is written")
 }
 
 /// Modified Kneser-Ney as it is written, slowly: every sum is a walk over all n-grams.
@@ -149,7 +159,7 @@ proptest! {
         prune in prop::sample::select(vec![vec![], vec![0, 0, 1], vec![0, 1, 1, 2], vec![0, 2]]),
     ) {
         let config = config(12, order);
-        let model = Ngram::fit_pruned(&documents(&train), &config, &prune);
+        let model = pruned(&documents(&train), &config, &prune);
         let last = prune.last().copied().unwrap_or(0);
         let prune: Vec<u64> = (0..order).map(|k| u64::from(prune.get(k).copied().unwrap_or(last))).collect();
         let direct = Direct::new(&train, 12, order, &prune);
@@ -170,7 +180,7 @@ proptest! {
         prune in prop::sample::select(vec![vec![], vec![0, 0, 1], vec![0, 1]]),
     ) {
         let config = config(12, order);
-        let model = Ngram::fit_pruned(&documents(&train), &config, &prune);
+        let model = pruned(&documents(&train), &config, &prune);
         let mut session = model.session();
         let scores = model.score(&talk);
         prop_assert_eq!(scores.len(), talk.len() - 1);
@@ -191,7 +201,7 @@ proptest! {
     fn reads_what_it_wrote(train in texts(), order in 1_usize..=6, wide in any::<bool>()) {
         let config = config(if wide { 70_000 } else { 12 }, order);
         let dir = tempfile::tempdir().unwrap();
-        let model = Ngram::fit(&documents(&train), &config);
+        let model = fit(&documents(&train), &config);
         model.write(dir.path()).unwrap();
         let file = fs_err::read(dir.path().join("model.safetensors")).unwrap();
         let read = Ngram::read(dir.path(), &config).unwrap();
@@ -223,21 +233,37 @@ fn large() -> Documents {
 #[test]
 fn threads_do_not_change_the_model() {
     let documents = large();
-    let fit = |threads| {
+    let fit_by = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| Ngram::fit(&documents, &config(4000, 5)))
+        pool.install(|| fit(&documents, &config(4000, 5)))
     };
-    let alone = fit(1);
-    assert!(alone == fit(2));
-    assert!(alone == fit(5));
+    let alone = fit_by(1);
+    assert!(alone == fit_by(2));
+    assert!(alone == fit_by(5));
+}
+
+#[test]
+fn a_bound_on_memory_does_not_change_the_model() {
+    let documents = large();
+    let dir = tempfile::tempdir().unwrap();
+    // Keys of 64 and of 128 bits, and of six numbers.
+    for (vocab_size, order) in [(4000, 5), (70_000, 5), (4000, 1), (3 << 21, 6)] {
+        let config = config(vocab_size, order);
+        for prune in [&[][..], &[0, 0, 1]] {
+            let memory = Some(Memory { bytes: Memory::LEAST, dir: dir.path() });
+            let bounded = Ngram::fit(&documents, &config, Estimation { prune, memory }).unwrap();
+            assert!(bounded == pruned(&documents, &config, prune), "{vocab_size} tokens, order {order}");
+        }
+    }
+    assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 0, "files have no names");
 }
 
 #[test]
 fn counts_every_ngram_of_a_large_corpus() {
     let documents = large();
     // Keys of 4 and of 5 tokens at 12 bits fit 64 bits, 17 bits do not: both ways must agree.
-    let narrow = Ngram::fit(&documents, &config(4000, 5));
-    let wide = Ngram::fit(&documents, &config(70_000, 5));
+    let narrow = fit(&documents, &config(4000, 5));
+    let wide = fit(&documents, &config(70_000, 5));
     let mut distinct = 0;
     for k in 2..=5 {
         let grams: BTreeSet<&[u32]> =
@@ -264,27 +290,27 @@ fn an_untrained_model_is_uniform() {
         for logit in session_at_once(&model, &[0, 3, 4]) {
             assert_near(logit, -(50_f64).ln());
         }
-        let counted = Ngram::fit(&Documents::new(), &config);
+        let counted = fit(&Documents::new(), &config);
         assert_eq!(counted.score(&[0, 7, 7]), model.score(&[0, 7, 7]));
     }
 }
 
 #[test]
 fn a_token_that_begins_a_document_ends_the_context() {
-    let model = Ngram::fit(&documents(&[vec![2, 3, 4, 1], vec![2, 3, 5, 1]]), &config(8, 4));
+    let model = fit(&documents(&[vec![2, 3, 4, 1], vec![2, 3, 5, 1]]), &config(8, 4));
     let after = session_at_once(&model, &[0, 2, 3, 0, 2]);
     assert_eq!(after, session_at_once(&model, &[0, 2]));
     let mut joined = Documents::new();
     joined.push(Document { tokens: &[0, 2, 3, 4, 1, 0, 2, 3, 5, 1], loss: &[1; 10] });
     let mut without = Documents::new();
     without.push(Document { tokens: &[2, 3, 4, 1, 0, 2, 3, 5, 1], loss: &[1; 9] });
-    assert!(Ngram::fit(&joined, &config(8, 4)) == model);
-    assert!(Ngram::fit(&without, &config(8, 4)) == model);
+    assert!(fit(&joined, &config(8, 4)) == model);
+    assert!(fit(&without, &config(8, 4)) == model);
 }
 
 #[test]
 fn scores_of_no_or_one_token_are_none() {
-    let model = Ngram::fit(&documents(&[vec![2, 3, 1]]), &config(8, 3));
+    let model = fit(&documents(&[vec![2, 3, 1]]), &config(8, 3));
     assert!(model.score(&[]).is_empty());
     assert!(model.score(&[0]).is_empty());
 }
@@ -293,7 +319,7 @@ fn scores_of_no_or_one_token_are_none() {
 fn message_after(damage: impl FnOnce(&mut Vec<u8>), config: &NgramConfig) -> String {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let small = self::config(12, 3);
-    Ngram::fit(&documents(&[vec![2, 3, 4, 1], vec![2, 3, 5, 1]]), &small)
+    fit(&documents(&[vec![2, 3, 4, 1], vec![2, 3, 5, 1]]), &small)
         .write(dir.path())
         .expect("a temporary directory");
     let path = dir.path().join("model.safetensors");
@@ -315,9 +341,14 @@ fn names_what_is_wrong_with_a_file() {
     check(|bytes| bytes.truncate(bytes.len() - 1), "a safetensors file");
     check(|bytes| bytes.truncate(4), "a safetensors file");
     check(Vec::clear, "a safetensors file");
-    // The last bytes are tokens.
-    check(|bytes| bytes.iter_mut().rev().take(2).for_each(|byte| *byte = 0xFF), "`3.tokens` below 12");
-    for (config, expected) in [(config(13, 3), "[13]"), (config(12, 4), "`3."), (config(12, 2), "5 tensors")]
+    // The last bytes are probabilities, with tokens before them.
+    check(|bytes| bytes.iter_mut().rev().take(4).for_each(|byte| *byte = 0xFF), "`3.logprob` of 0 or less");
+    check(
+        |bytes| bytes.iter_mut().rev().skip(4 * 6).take(4).for_each(|byte| *byte = 0x7F),
+        "`3.tokens` below 12",
+    );
+    for (config, expected) in
+        [(config(13, 3), "[14, 3]"), (config(12, 4), "`3."), (config(12, 2), "`2.logprob`")]
     {
         let message = message_after(|_| {}, &config);
         assert!(message.contains(expected), "{message}");
@@ -328,7 +359,7 @@ fn names_what_is_wrong_with_a_file() {
 fn no_damaged_byte_makes_it_panic() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(12, 3);
-    Ngram::fit(&documents(&[vec![2, 3, 4, 1], vec![2, 3, 5, 1]]), &config).write(dir.path()).unwrap();
+    fit(&documents(&[vec![2, 3, 4, 1], vec![2, 3, 5, 1]]), &config).write(dir.path()).unwrap();
     let path = dir.path().join("model.safetensors");
     let bytes = fs_err::read(&path).unwrap();
     for at in 0..bytes.len() {
@@ -352,11 +383,9 @@ fn arpa_gives_the_same_model_back() {
     for order in 1..=6 {
         for end in [None, Some(1)] {
             let config = config(12, order);
-            for model in [
-                Ngram::fit(&training, &config),
-                Ngram::new(&config),
-                Ngram::fit(&large(), &self::config(4000, order)),
-            ] {
+            for model in
+                [fit(&training, &config), Ngram::new(&config), fit(&large(), &self::config(4000, order))]
+            {
                 let config = self::config(model.vocab_size(), order);
                 model.write_arpa(&path, end).unwrap();
                 let read = Ngram::read_arpa(&path, &config, end).unwrap();
@@ -364,6 +393,29 @@ fn arpa_gives_the_same_model_back() {
             }
         }
     }
+}
+
+#[test]
+fn arpa_may_lack_the_suffix_of_an_ngram() {
+    // `2 3 4` without `3 4`, which is given the probability that backing off gives it.
+    let text = "\\data\\\nngram 1=6\nngram 2=2\nngram 3=1\n\n\\1-grams:\n-1\t<unk>\n-99\t<s>\t-0.5\n-0.4\t2\t-0.3\n\
+        -0.5\t3\t-0.2\n-0.6\t4\t-0.1\n-0.7\t5\n\n\\2-grams:\n-0.2\t2 3\t-0.15\n-0.3\t4 5\t-0.25\n\n\\3-grams:\n\
+        -0.05\t2 3 4\n\n\\end\\\n";
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.arpa");
+    fs_err::write(&path, text).unwrap();
+    let config = config(12, 3);
+    let model = Ngram::read_arpa(&path, &config, None).unwrap();
+    let check = |tokens: &[u32], expected: &[f64]| {
+        for (score, log10) in model.score(tokens).into_iter().zip(expected) {
+            assert_near(score, log10 * std::f64::consts::LN_10);
+        }
+    };
+    check(&[2, 3, 4, 5], &[-0.2, -0.05, -0.3]);
+    check(&[3, 4], &[-0.2 - 0.6]);
+    check(&[2, 3, 5], &[-0.2, -0.15 - 0.2 - 0.7]);
+    model.write(dir.path()).unwrap();
+    assert!(Ngram::read(dir.path(), &config).unwrap() == model);
 }
 
 #[test]
@@ -400,9 +452,30 @@ fn names_the_line_of_a_malformed_arpa_file() {
     check("-0.2\t2 3", "-0.2\t2 </s>", 13, "`</s>`");
     check("-0.2\t2 3", "-0.2\t<s> 2", 13, "twice");
     check("\n\\end\\\n", "", 14, "the end of the file");
+    let longer = good
+        .replace("ngram 2=2", "ngram 2=2\nngram 3=1")
+        .replace("\n\\end", "\n\\3-grams:\n-0.1\t2 2 3\n\n\\end");
+    fs_err::write(&path, longer).unwrap();
+    let message = Ngram::read_arpa(&path, &config(12, 3), None).unwrap_err().to_string();
+    assert!(message.contains(":17: ") && message.contains("no `2 2` above"), "{message}");
     assert!(read("").is_err());
     fs_err::write(&path, b"\\data\\\n\xFF\n").unwrap();
     assert!(
         Ngram::read_arpa(&path, &config(12, 2), None).unwrap_err().to_string().contains(":2: expected UTF-8")
     );
+}
+
+#[test]
+fn generates_with_the_sampler_of_all_models() {
+    let model = fit(&documents(&[vec![2, 3, 4, 1], vec![2, 3, 4, 1], vec![2, 3, 5, 1]]), &config(12, 4));
+    let settings =
+        GenerationConfig { eos_token_id: vec![1], max_new_tokens: 6, ..GenerationConfig::default() };
+    let generate = |do_sample, seed| {
+        let settings = GenerationConfig { do_sample, ..settings.clone() };
+        Tokens::new(&model, &[0, 2], &settings, seed).collect::<Vec<u32>>()
+    };
+    assert_eq!(generate(false, 0), [3, 4]);
+    assert_eq!(generate(true, 7), generate(true, 7));
+    let replies: BTreeSet<Vec<u32>> = (0..40).map(|seed| generate(true, seed)).collect();
+    assert!(replies.len() > 1 && replies.iter().flatten().all(|&token| token < 12), "{replies:?}");
 }

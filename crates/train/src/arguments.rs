@@ -106,6 +106,10 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT", default_values = ["안녕하세요", "오늘 날씨가 어때요?", "너 이름이 뭐야?"])]
     pub prompt: Vec<String>,
 
+    /// How an n-gram model is counted.
+    #[command(flatten)]
+    pub counting: CountingArguments,
+
     /// Which weights become the result: those of the lowest validation loss, or those of the last step
     #[arg(long, value_enum, default_value_t = Publish::Best)]
     pub publish: Publish,
@@ -126,4 +130,19 @@ pub struct BudgetArguments {
     /// Train for so many minutes; the learning rate follows the clock
     #[arg(long, value_name = "N")]
     pub minutes: Option<f64>,
+}
+
+/// Options of an n-gram model.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of an n-gram model")]
+pub struct CountingArguments {
+    /// Leave out n-grams of length 1, 2, ... that occur at most so often: `--prune 0 0 1` leaves out trigrams and longer
+    /// ones that occur once. Begins with 0 and never falls; the last number holds for all longer n-grams [default: 0]
+    #[arg(long, value_name = "COUNT", num_args = 1..)]
+    pub prune: Vec<u32>,
+
+    /// Memory for counting, in MiB, beside the tokens; what does not fit it goes to files in the output directory while
+    /// counting lasts. The model does not depend on it
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub memory: usize,
 }

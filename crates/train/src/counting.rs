@@ -1,11 +1,13 @@
 //! Fitting what is no neural network: n-grams are counted, turns are indexed.
 
+use std::path::Path;
 use std::time::Instant;
 
 use artifact::config::{Bm25Config, NgramConfig};
 use artifact::metrics::{Row, ValidationRow};
 use artifact::{Error, OutDir};
 use model::decoder::Loss;
+use model::ngram::{Estimation, Memory};
 use model::{Bm25, LanguageModel, Model, Ngram};
 use terminal::Lang;
 
@@ -13,9 +15,16 @@ use crate::inputs::Inputs;
 use crate::log::Log;
 use crate::peak_memory::peak_memory_bytes;
 use crate::validation::{Interview, ValidationSet, line, summary};
+use crate::{Arguments, settings};
 
-/// Counts the n-grams of the training split.
-pub(crate) fn count(config: &NgramConfig, inputs: &Inputs) -> anyhow::Result<Model> {
+/// Counts the n-grams of the training split; `dir` takes what does not fit in the memory that the arguments grant.
+pub(crate) fn count(
+    config: &NgramConfig,
+    inputs: &Inputs,
+    arguments: &Arguments,
+    dir: &Path,
+) -> anyhow::Result<Model> {
+    let (prune, bytes) = settings::counting(arguments, config.order)?;
     let path = inputs.model.join(artifact::config::FILE);
     if config.bos_token_id as usize >= config.vocab_size || config.vocab_size > 1 << 24 {
         let found = format!("{} of {}", config.bos_token_id, config.vocab_size);
@@ -33,7 +42,8 @@ pub(crate) fn count(config: &NgramConfig, inputs: &Inputs) -> anyhow::Result<Mod
             ),
         )
     );
-    Ok(Model::Ngram(Box::new(Ngram::fit(&inputs.train, config))))
+    let memory = Some(Memory { bytes, dir });
+    Ok(Model::Ngram(Box::new(Ngram::fit(&inputs.train, config, Estimation { prune, memory })?)))
 }
 
 /// Indexes the turns of the training split.
@@ -50,18 +60,19 @@ pub(crate) fn index(config: &Bm25Config, inputs: &Inputs) -> Model {
     Model::Bm25(Box::new(model))
 }
 
-/// Fits a model in one go, measures it on the validation split, and publishes it.
+/// Fits a model in one go, measures it on the validation split, and publishes it. `fit` may use the directory.
 pub(crate) fn fit(
-    fit: impl FnOnce() -> anyhow::Result<Model>,
+    fit: impl FnOnce(&Path) -> anyhow::Result<Model>,
     inputs: &Inputs,
-    prompts: &[String],
-    out: OutDir,
+    arguments: &Arguments,
 ) -> anyhow::Result<()> {
+    let out = OutDir::create(&arguments.out)?;
     let started = Instant::now();
-    let fitted = fit()?;
+    let fitted = fit(out.path())?;
     let seconds = started.elapsed().as_secs_f64();
     let model = fitted.as_language_model();
-    let interview = Interview::new(prompts, model.context_length(), &inputs.generation, &inputs.tokenizer)?;
+    let interview =
+        Interview::new(&arguments.prompt, model.context_length(), &inputs.generation, &inputs.tokenizer)?;
     if let Some(set) = ValidationSet::new(&inputs.valid, model.context_length(), &inputs.tokenizer) {
         let loss = loss(model, &set);
         let row = ValidationRow {

@@ -19,11 +19,12 @@ mod schedule;
 mod settings;
 mod validation;
 
-use artifact::OutDir;
+use std::path::Path;
+
 use artifact::config::ModelConfig;
 use model::decoder::Config;
 
-pub use arguments::{Arguments, BudgetArguments};
+pub use arguments::{Arguments, BudgetArguments, CountingArguments};
 pub use schedule::Decay;
 pub use settings::{Publish, Rounding};
 
@@ -41,18 +42,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         ModelConfig::Decoder(config) => fit(&Config::Naman(config), &inputs, &arguments),
         ModelConfig::Ngram(config) => {
             settings::refuse_budget(&arguments)?;
-            let count = || counting::count(&config, &inputs);
-            counting::fit(count, &inputs, &arguments.prompt, OutDir::create(&arguments.out)?)
+            let count = |dir: &Path| counting::count(&config, &inputs, &arguments, dir);
+            counting::fit(count, &inputs, &arguments)
         }
         ModelConfig::Bm25(config) => {
             settings::refuse_budget(&arguments)?;
-            let index = || Ok(counting::index(&config, &inputs));
-            counting::fit(index, &inputs, &arguments.prompt, OutDir::create(&arguments.out)?)
+            counting::fit(|_| Ok(counting::index(&config, &inputs)), &inputs, &arguments)
         }
     }
 }
 
 fn fit(config: &Config, inputs: &inputs::Inputs, arguments: &Arguments) -> anyhow::Result<()> {
+    settings::refuse_prune(arguments)?;
     let settings = settings::Settings::checked(arguments, config.shape().hidden_size)?;
     neural::fit(config, inputs, &settings, arguments)
 }

@@ -4,10 +4,12 @@ use artifact::{Error, Result};
 use clap::ValueEnum;
 use model::Precision;
 use model::decoder::Dropout;
+use model::ngram::Memory;
 use serde::{Deserialize, Serialize};
 
 use crate::Arguments;
 use crate::adamw::Constants;
+use crate::arguments::CountingArguments;
 use crate::budget::{Budget, Interval};
 use crate::schedule::Schedule;
 
@@ -171,6 +173,43 @@ pub(crate) fn refuse_budget(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// Checks how often n-grams must occur, and the bytes of memory for counting them.
+///
+/// # Errors
+/// [`Error::Refused`] naming the option that is out of its range.
+pub(crate) fn counting(arguments: &Arguments, order: usize) -> Result<(&[u32], usize)> {
+    let CountingArguments { prune, memory } = &arguments.counting;
+    let words = || prune.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+    if prune.first().is_some_and(|&first| first != 0) || !prune.is_sorted() {
+        let message = format!("--prune {}: expected counts that begin with 0 and never fall", words());
+        return Err(Error::refused(message)
+            .with_hint("every token is kept, and what extends an n-gram goes with it: --prune 0 0 1"));
+    }
+    if prune.len() > order {
+        let message = format!("--prune {}: expected at most {order} counts, one for each length", words());
+        return Err(
+            Error::refused(message).with_hint("the model's longest n-gram is set by `model new --order`")
+        );
+    }
+    let least = Memory::LEAST >> 20;
+    if !(least..=1 << 24).contains(memory) {
+        return Err(Error::refused(format!("--memory {memory}: expected {least} to 2^24 MiB")));
+    }
+    Ok((prune, memory << 20))
+}
+
+/// Refuses pruning where a model is trained.
+///
+/// # Errors
+/// [`Error::Refused`] when it is asked for.
+pub(crate) fn refuse_prune(arguments: &Arguments) -> Result<()> {
+    if arguments.counting.prune.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused("--prune is for n-gram models, and this is a neural network")
+        .with_hint("leave it out"))
+}
+
 fn interval(value: f64) -> Result<Interval> {
     if value >= 1.0 && value.fract() == 0.0 && value <= 1e15 {
         return Ok(Interval::Steps(value as u64));
@@ -215,6 +254,22 @@ mod tests {
         assert_eq!(checked("--epochs 2").unwrap().budget, Budget::Epochs(2.0));
         assert!(checked("").unwrap_err().contains("exactly one of"));
         assert!(checked("--steps 3 --epochs 1").unwrap_err().contains("cannot be used with"));
+    }
+
+    #[test]
+    fn counts_that_prune_begin_with_0_and_rise() {
+        let checked = |options: &str| {
+            let words = "train --data d --model m --out o".split(' ').chain(options.split_whitespace());
+            let arguments = Arguments::try_parse_from(words).map_err(|error| error.to_string())?;
+            counting(&arguments, 3).map(|(prune, _)| prune.to_vec()).map_err(|error| error.to_string())
+        };
+        assert_eq!(checked("").unwrap(), Vec::<u32>::new());
+        assert_eq!(checked("--prune 0 0 1 --memory 16").unwrap(), [0, 0, 1]);
+        assert_eq!(checked("--prune 0 --prune 2").unwrap(), [0, 2]);
+        for options in ["--prune 1", "--prune 0 2 1", "--prune 0 0 0 1", "--memory 7"] {
+            let error = checked(options).unwrap_err();
+            assert!(error.starts_with(options), "{options}: {error}");
+        }
     }
 
     #[test]

@@ -1,81 +1,130 @@
-//! `model.safetensors` of an n-gram model, a group of tensors for each length k of n-grams.
+//! `model.safetensors` of an n-gram model: tensors for each length k of n-grams, which are used as they lie in the file.
 //!
-//! `{k}.tokens` U16 or U32 `[M]` (from k = 2), `{k}.logprob` F32 `[M]`, and for all but the longest `{k}.backoff` F32
-//! `[M]` and `{k}.first` U32 `[M + 1]`. They mean what the fields of [`Level`] say. Wide types come first in the file,
-//! so that each tensor is aligned.
+//! `{k}.tokens` U32 `[M]` for k from 2; for all lengths but the longest, `{k}.contexts` U32 `[M + 1, 3]`, whose rows are
+//! [`Context`]s; for the longest, `{k}.logprob` F32 `[M]`. All of them are little-endian.
 
+use std::fmt::Display;
+use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use artifact::config::NgramConfig;
-use artifact::{Error, Result, write_atomic};
+use artifact::{Error, Result, write_atomic_by};
 use fs_err as fs;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use kernels::Mapping;
+use rayon::prelude::*;
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
-use super::trie::{Level, Tokens, Trie};
+use super::column::Words;
+use super::trie::{BACKOFF, Context, FIRST, LOGPROB, Level, Trie};
+
+/// Records that are checked in one task.
+const TASK: usize = 1 << 16;
 
 /// Writes the file atomically.
 pub(super) fn write(path: &Path, trie: &Trie) -> Result<()> {
-    let mut columns: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
-    for (k, level) in (1..).zip(&trie.levels) {
-        let mut column = |name: &str, dtype, bytes| columns.push((format!("{k}.{name}"), dtype, bytes));
+    let mut columns = Vec::new();
+    for (k, level) in (1..).zip(trie.levels()) {
         if k > 1 {
-            match &level.tokens {
-                Tokens::Narrow(tokens) => column("tokens", Dtype::U16, bytes(tokens, u16::to_le_bytes)),
-                Tokens::Wide(tokens) => column("tokens", Dtype::U32, bytes(tokens, u32::to_le_bytes)),
-            }
+            let tokens = level.tokens();
+            columns.push((format!("{k}.tokens"), Column::of(Dtype::U32, vec![tokens.len()], tokens)));
         }
-        column("logprob", Dtype::F32, bytes(&level.logprob, f32::to_le_bytes));
-        if k < trie.order() {
-            column("backoff", Dtype::F32, bytes(&level.backoff, f32::to_le_bytes));
-            column("first", Dtype::U32, bytes(&level.first, u32::to_le_bytes));
-        }
+        let values = level.values();
+        columns.push(if k < trie.order() {
+            let shape = vec![level.contexts().len(), size_of::<Context>() / size_of::<u32>()];
+            (format!("{k}.contexts"), Column::of(Dtype::U32, shape, values))
+        } else {
+            (format!("{k}.logprob"), Column::of(Dtype::F32, vec![values.len()], values))
+        });
     }
-    let views = columns.iter().map(|(name, dtype, bytes)| {
-        let length = bytes.len() * 8 / dtype.bitsize();
-        let view = TensorView::new(*dtype, vec![length], bytes).expect("shape and data agree");
-        (name.as_str(), view)
+    let infos = columns.iter().scan(0, |end, (name, column)| {
+        let begin = std::mem::replace(end, *end + size_of_val(column.words));
+        let Column { dtype, shape, .. } = column;
+        let info = TensorInfo { dtype: *dtype, shape: shape.clone(), data_offsets: (begin, *end) };
+        Some((name.clone(), info))
     });
-    let bytes = safetensors::serialize(views, None)
-        .map_err(|error| Error::refused(format!("{}: {error}", path.display())))?;
-    write_atomic(path, &bytes)
-}
-
-fn bytes<T: Copy, const N: usize>(values: &[T], encode: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(values.len() * N);
-    for &value in values {
-        bytes.extend_from_slice(&encode(value));
-    }
-    bytes
-}
-
-/// Reads the file and checks it.
-pub(super) fn read(path: &Path, config: &NgramConfig) -> Result<Trie> {
-    let bytes = fs::read(path)?;
-    let tensors = SafeTensors::deserialize(&bytes)
-        .map_err(|error| Error::malformed(path, "a safetensors file", error.to_string()))?;
-    let file = File { path, tensors };
-    let mut levels: Vec<Level> = Vec::with_capacity(config.order);
-    for k in 1..=config.order {
-        // The level above says how many there are.
-        let length =
-            levels.last().map_or(config.vocab_size, |level| level.first[level.first.len() - 1] as usize);
-        levels.push(file.level(k, length, config)?);
-        if let [.., above, level] = levels.as_slice() {
-            file.check_children(k, above, level, config.vocab_size)?;
+    let invalid = |error: &dyn Display| Error::refused(format!("{}: {error}", path.display()));
+    let header = Metadata::new(None, infos.collect()).map_err(|error| invalid(&error))?;
+    let mut header = serde_json::to_vec(&header).map_err(|error| invalid(&error))?;
+    header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+    write_atomic_by(path, |temporary| {
+        let mut file = fs::File::create(temporary)?;
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        for (_, column) in &columns {
+            file.write_all(bytemuck::cast_slice(column.words))?;
         }
+        Ok(())
+    })
+}
+
+/// Bytes of which a header has a multiple, so that what follows it is aligned.
+const ALIGNMENT: usize = 8;
+
+/// A tensor as it is written.
+struct Column<'a> {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    words: &'a [u32],
+}
+
+impl<'a> Column<'a> {
+    fn of(dtype: Dtype, shape: Vec<usize>, words: &'a [u32]) -> Self {
+        Self { dtype, shape, words }
     }
-    let expected = 4 * config.order - 3;
+}
+
+/// Maps the file and checks all of it, so that no question can meet an index beyond the end or a number that is none.
+pub(super) fn read(path: &Path, config: &NgramConfig) -> Result<Trie> {
+    let mapping = Arc::new(Mapping::new(fs::File::open(path)?.file())?);
+    let tensors = SafeTensors::deserialize(&mapping)
+        .map_err(|error| Error::malformed(path, "a safetensors file", error.to_string()))?;
+    let file = File { path, mapping: &mapping, tensors, vocab_size: config.vocab_size };
+    let mut levels: Vec<Level> = Vec::with_capacity(config.order);
+    // The level above says how many there are.
+    let mut count = config.vocab_size;
+    for k in 1..=config.order {
+        let tokens = if k == 1 { Words::default() } else { file.tensor(k, "tokens", Dtype::U32, &[count])? };
+        let values = if k < config.order {
+            file.tensor(k, "contexts", Dtype::U32, &[count + 1, 3])?
+        } else {
+            file.tensor(k, "logprob", Dtype::F32, &[count])?
+        };
+        let level = Level::new(tokens, values);
+        if let Some(above) = levels.last() {
+            file.check_tokens(k, level.tokens(), above.contexts())?;
+        }
+        if k < config.order {
+            count = file.check_contexts(k, level.contexts())?;
+        } else if let Some(index) = position(level.values(), |&bits| !is_logarithm(bits)) {
+            let found = format!("{} in row {index}", f32::from_bits(level.values()[index]));
+            return Err(file.malformed(format!("`{k}.logprob` of 0 or less"), found));
+        }
+        levels.push(level);
+    }
+    let expected = 2 * config.order - 1;
     if file.tensors.len() != expected {
-        let found = format!("{} tensors", file.tensors.len());
-        return Err(file
-            .malformed(format!("{expected} tensors, of an n-gram model of order {}", config.order), found));
+        let expected = format!("{expected} tensors, of an n-gram model of order {}", config.order);
+        return Err(file.malformed(expected, format!("{} tensors", file.tensors.len())));
     }
-    Ok(Trie { levels })
+    Ok(Trie::new(levels))
+}
+
+fn is_logarithm(bits: u32) -> bool {
+    let logprob = f32::from_bits(bits);
+    logprob.is_finite() && logprob <= 0.0
+}
+
+/// The first of them for which `is_wrong`.
+fn position<T: Sync>(values: &[T], is_wrong: impl Fn(&T) -> bool + Sync + Send) -> Option<usize> {
+    values.par_iter().with_min_len(TASK).position_first(is_wrong)
 }
 
 struct File<'a> {
     path: &'a Path,
+    mapping: &'a Arc<Mapping>,
     tensors: SafeTensors<'a>,
+    vocab_size: usize,
 }
 
 impl File<'_> {
@@ -83,77 +132,51 @@ impl File<'_> {
         Error::malformed(self.path, expected, found)
     }
 
-    fn level(&self, k: usize, length: usize, config: &NgramConfig) -> Result<Level> {
-        let tokens = if k == 1 {
-            Tokens::new(Vec::new(), config.vocab_size)
-        } else if config.vocab_size <= 1 << 16 {
-            Tokens::Narrow(self.column(k, "tokens", Dtype::U16, length, u16::from_le_bytes)?)
-        } else {
-            Tokens::Wide(self.column(k, "tokens", Dtype::U32, length, u32::from_le_bytes)?)
-        };
-        let last = k == config.order;
-        let level = Level {
-            tokens,
-            logprob: self.column(k, "logprob", Dtype::F32, length, f32::from_le_bytes)?,
-            backoff: if last {
-                Vec::new()
-            } else {
-                self.column(k, "backoff", Dtype::F32, length, f32::from_le_bytes)?
-            },
-            first: if last {
-                Vec::new()
-            } else {
-                self.column(k, "first", Dtype::U32, length + 1, u32::from_le_bytes)?
-            },
-        };
-        if let Some(value) = level.logprob.iter().find(|value| !value.is_finite() || **value > 0.0) {
-            return Err(self.malformed(format!("`{k}.logprob` of 0 or less"), value.to_string()));
-        }
-        if let Some(value) = level.backoff.iter().find(|value| !value.is_finite()) {
-            return Err(self.malformed(format!("`{k}.backoff` of finite numbers"), value.to_string()));
-        }
-        if !last && (level.first[0] != 0 || !level.first.is_sorted()) {
-            return Err(self.malformed(format!("`{k}.first` rising from 0"), "offsets that do not"));
-        }
-        Ok(level)
-    }
-
-    /// Reads a tensor of rank 1.
-    fn column<T, const N: usize>(
-        &self,
-        k: usize,
-        name: &str,
-        dtype: Dtype,
-        length: usize,
-        decode: impl Fn([u8; N]) -> T,
-    ) -> Result<Vec<T>> {
+    /// A tensor of level k.
+    fn tensor(&self, k: usize, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Words> {
         let name = format!("{k}.{name}");
-        let view = self
-            .tensors
-            .tensor(&name)
-            .map_err(|_| self.malformed(format!("a tensor `{name}`"), "none of that name"))?;
-        if view.dtype() != dtype || view.shape() != [length] {
+        let view = self.tensors.tensor(&name).map_err(|_| {
+            self.malformed(format!("a tensor `{name}`"), "none of that name")
+                .with_hint("it may be of another order or an older form: train the model again")
+        })?;
+        if view.dtype() != dtype || view.shape() != shape {
             let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
-            return Err(self.malformed(format!("`{name}` as {dtype:?} of shape [{length}]"), found));
+            return Err(self.malformed(format!("`{name}` as {dtype:?} of shape {shape:?}"), found));
         }
-        let (chunks, _) = view.data().as_chunks::<N>();
-        Ok(chunks.iter().map(|&chunk| decode(chunk)).collect())
+        let begin = view.data().as_ptr().addr() - self.mapping.as_ptr().addr();
+        Words::mapped(self.mapping, begin..begin + view.data().len()).ok_or_else(|| {
+            self.malformed(format!("`{name}` at a multiple of 4 bytes"), format!("byte {begin}"))
+        })
     }
 
-    /// Checks that the children of each n-gram are different tokens of the vocabulary, in order.
-    fn check_children(&self, k: usize, above: &Level, level: &Level, vocab_size: usize) -> Result<()> {
-        for parent in 0..above.logprob.len() {
-            let range = above.children(parent);
-            let mut least = 0;
-            for child in range {
-                let token = level.tokens.get(child) as usize;
-                if token < least || token >= vocab_size {
-                    let expected = format!("`{k}.tokens` below {vocab_size}, rising after each context");
-                    return Err(self.malformed(expected, format!("{token} at {child}")));
-                }
-                least = token + 1;
-            }
+    /// Checks that the children of each context are different tokens of the vocabulary, in order.
+    fn check_tokens(&self, k: usize, tokens: &[u32], above: &[Context]) -> Result<()> {
+        let vocab_size = self.vocab_size;
+        let wrong = above.par_windows(2).with_min_len(TASK).position_first(|pair| {
+            let children = &tokens[pair[0][FIRST] as usize..pair[1][FIRST] as usize];
+            !children.is_sorted_by(|a, b| a < b)
+                || children.last().is_some_and(|&last| last as usize >= vocab_size)
+        });
+        let Some(context) = wrong else { return Ok(()) };
+        let expected = format!("`{k}.tokens` below {vocab_size}, rising after each context");
+        Err(self.malformed(expected, format!("others after context {context}")))
+    }
+
+    /// Checks the values of contexts; gives the number of their children.
+    fn check_contexts(&self, k: usize, contexts: &[Context]) -> Result<usize> {
+        let (end, own) = contexts.split_last().expect("a row behind the last context");
+        let wrong = position(own, |context| {
+            !is_logarithm(context[LOGPROB]) || !f32::from_bits(context[BACKOFF]).is_finite()
+        });
+        if let Some(index) = wrong {
+            let [logprob, backoff] = [LOGPROB, BACKOFF].map(|field| f32::from_bits(contexts[index][field]));
+            let expected = format!("`{k}.contexts` of logarithms, the first of a probability");
+            return Err(self.malformed(expected, format!("{logprob} and {backoff} in row {index}")));
         }
-        Ok(())
+        let rising = contexts.par_windows(2).with_min_len(TASK).all(|pair| pair[0][FIRST] <= pair[1][FIRST]);
+        if !rising || contexts[0][FIRST] != 0 {
+            return Err(self.malformed(format!("`{k}.contexts` with children that rise from 0"), "others"));
+        }
+        Ok(end[FIRST] as usize)
     }
 }

@@ -19,16 +19,17 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use artifact::Result;
 
+use super::column::{Column, Place, Words};
 use super::count::Counted;
-use super::trie::{Level, Tokens, Trie};
+use super::kept::Kept;
+use super::links::{links, suffixes};
+use super::tasks::{TASK, children, in_order, write_in_order};
+use super::trie::{Context, Level, Trie};
 
 /// Discounts where the closed form has none, as for tiny or artificial corpora: those of `lmplz --discount_fallback`.
 const FALLBACK: [f64; 3] = [0.5, 1.0, 1.5];
-
-/// About how many n-grams are computed in one task; the result does not depend on it.
-const TASK: usize = 1 << 15;
 
 /// D1, D2 and D3+ of one n-gram length.
 #[derive(Debug, Clone, Copy)]
@@ -65,14 +66,14 @@ impl Discounts {
 
 /// The sums over the tokens that follow one context.
 #[derive(Debug, Default)]
-struct Context {
+struct Mass {
     /// Sum of adjusted counts.
     total: u64,
     /// Mass taken from the tokens seen: discounts, and the counts of what is pruned.
     freed: f64,
 }
 
-impl Context {
+impl Mass {
     fn add(&mut self, count: u32, kept: bool, discounts: &Discounts) {
         self.total += u64::from(count);
         self.freed += if kept { discounts.of(count) } else { f64::from(count) };
@@ -85,127 +86,112 @@ impl Context {
 }
 
 /// Estimates a model from the counts of all n-gram lengths. n-grams of length k that occur at most `prune[k - 1]`
-/// times are left out, and their mass goes to shorter contexts; `prune` rises, and begins with 0.
-pub(super) fn estimate(mut counts: Vec<Counted>, bos: u32, prune: &[u32]) -> Trie {
+/// times are left out, and their mass goes to shorter contexts; `prune` rises, and begins with 0. `window` is how many
+/// counters memory holds at once.
+pub(super) fn estimate(
+    mut counts: Vec<Counted>,
+    bos: u32,
+    prune: &[u32],
+    window: usize,
+    place: Place<'_>,
+) -> Result<Trie> {
     let order = counts.len();
-    let vocab_size = counts[0].counts.len();
-    let links = links(&counts);
-    let kept: Vec<Vec<bool>> = if prune.iter().any(|&threshold| threshold > 0) {
-        counts
-            .iter()
-            .zip(prune)
-            .map(|(level, &limit)| level.counts.iter().map(|&count| count > limit).collect())
-            .collect()
-    } else {
-        vec![Vec::new(); order]
-    };
-    adjust(&mut counts, &links, bos);
+    let links = links(&counts, place)?;
+    let mut kept: Vec<Kept> = Vec::with_capacity(order);
+    for (level, &limit) in counts.iter().zip(prune) {
+        kept.push(Kept::above(level.counts.as_slice(), limit));
+    }
+    adjust(&mut counts, &links, bos, window, place)?;
 
     let mut levels = Vec::with_capacity(order);
-    let mut probability = unigrams(&counts[0].counts);
-    let mut counts = counts.into_iter();
-    let mut level = counts.next().expect("an order of at least 1");
-    for ((next, link), kept) in counts.zip(links).zip(&kept[1..]) {
-        let parents = Parents { first: &level.first, counts: &next.counts, kept };
-        let (extended, backoff) = parents.extend(&link, &probability);
-        levels.push(Level {
-            tokens: Tokens::new(level.tokens, vocab_size),
-            logprob: logarithms(probability),
-            backoff: logarithms(backoff),
-            first: level.first,
-        });
-        probability = extended;
-        level = next;
-    }
-    levels.push(Level {
-        tokens: Tokens::new(level.tokens, vocab_size),
-        logprob: logarithms(probability),
-        backoff: Vec::new(),
-        first: Vec::new(),
-    });
-    let mut trie = Trie { levels };
-    if !kept[0].is_empty() {
-        trie.retain(&kept);
-    }
-    trie
-}
-
-/// For each n-gram of length 2 and more, the index of its suffix in the level above: `[order - 1][M]`.
-fn links(levels: &[Counted]) -> Vec<Vec<u32>> {
-    let mut links: Vec<Vec<u32>> = Vec::with_capacity(levels.len().saturating_sub(1));
-    for k in 1..levels.len() {
-        let (contexts, tokens) = (&levels[k - 1], &levels[k].tokens);
-        let Some(context_links) = links.last() else {
-            // The suffix of a bigram is its second token.
-            links.push(tokens.clone());
-            continue;
+    let mut probability = Column::new(place)?;
+    probability.extend(&unigrams(counts[0].counts.as_slice()))?;
+    let mut probability = probability.finish()?;
+    for k in 1..order {
+        let [level, next] = &counts[k - 1..=k] else { unreachable!("a window of two") };
+        let parents =
+            Parents { first: level.first.as_slice(), counts: next.counts.as_slice(), kept: &kept[k] };
+        let link = suffixes(&counts, &links, k);
+        let (extended, backoff) = parents.extend(link, probability.as_slice(), place)?;
+        let records = Records {
+            tokens: level.tokens.as_slice(),
+            probability: probability.as_slice(),
+            kept: &kept[k - 1],
         };
-        let mut link = vec![0_u32; tokens.len()];
-        let tasks = tasks(&contexts.first);
-        let parts = split(&mut link, tasks.iter().map(|task| children(&contexts.first, task).len()));
-        tasks.into_par_iter().zip(parts).for_each(|(task, part)| {
-            let mut part = part.iter_mut();
-            for context in task {
-                // What follows a context follows its suffix too, so both lists rise together.
-                let suffix = context_links[context] as usize;
-                let mut range =
-                    levels[k - 2].first[suffix] as usize..levels[k - 2].first[suffix + 1] as usize;
-                let own = contexts.first[context] as usize..contexts.first[context + 1] as usize;
-                for (&token, link) in tokens[own].iter().zip(part.by_ref()) {
-                    range.start += distance(&contexts.tokens[range.clone()], token);
-                    *link = range.start as u32;
-                }
-            }
-        });
-        links.push(link);
+        levels.push(records.contexts(backoff.as_slice(), level.first.as_slice(), &kept[k], place)?);
+        probability = extended;
+        // What is read no more; the tokens of level 2 are the links of its n-grams.
+        let level = &mut counts[k - 1];
+        level.counts = Words::default();
+        if k > 1 {
+            level.first = Words::default();
+        }
     }
-    links
-}
-
-/// How many of a rising list are below `token`, found in time logarithmic in that number.
-fn distance(list: &[u32], token: u32) -> usize {
-    let mut bound = 1;
-    while bound <= list.len() && list[bound - 1] < token {
-        bound *= 2;
-    }
-    let from = bound / 2;
-    from + list[from..bound.min(list.len())].partition_point(|&other| other < token)
+    let records = Records {
+        tokens: counts[order - 1].tokens.as_slice(),
+        probability: probability.as_slice(),
+        kept: &kept[order - 1],
+    };
+    levels.push(records.longest(place)?);
+    Ok(Trie::new(levels))
 }
 
 /// Turns occurrences into adjusted counts.
-fn adjust(levels: &mut [Counted], links: &[Vec<u32>], bos: u32) {
+fn adjust(levels: &mut [Counted], links: &[Words], bos: u32, window: usize, place: Place<'_>) -> Result<()> {
     // The n-grams that begin with `bos` lie side by side on each level, and nothing is ever seen before them.
     let mut begin = bos as usize..bos as usize + 1;
-    for (k, link) in links.iter().enumerate() {
-        let level = &mut levels[k];
-        let kept = level.counts[begin.clone()].to_vec();
-        level.counts.fill(0);
-        for &suffix in link {
-            level.counts[suffix as usize] += 1;
+    for k in 1..levels.len() {
+        let occurrences = levels[k - 1].counts.as_slice();
+        let link = suffixes(levels, links, k);
+        let mut adjusted = Column::new(place)?;
+        // A pass over the longer n-grams for each part of the counters that memory holds.
+        let mut counters = vec![0_u32; window.min(occurrences.len())];
+        for start in (0..occurrences.len()).step_by(window) {
+            let part = start..start.saturating_add(window).min(occurrences.len());
+            let counters = &mut counters[..part.len()];
+            counters.fill(0);
+            for &suffix in link {
+                if let Some(counter) = counters.get_mut((suffix as usize).wrapping_sub(start)) {
+                    *counter += 1;
+                }
+            }
+            let own = begin.start.clamp(part.start, part.end)..begin.end.clamp(part.start, part.end);
+            counters[own.start - start..own.end - start].copy_from_slice(&occurrences[own]);
+            if k == 1 && part.contains(&(bos as usize)) {
+                counters[bos as usize - start] = 0;
+            }
+            adjusted.extend(counters)?;
         }
-        level.counts[begin.clone()].copy_from_slice(&kept);
-        begin = level.first[begin.start] as usize..level.first[begin.end] as usize;
+        levels[k - 1].counts = adjusted.finish()?;
+        let first = levels[k - 1].first.as_slice();
+        begin = first[begin.start] as usize..first[begin.end] as usize;
     }
-    levels[0].counts[bos as usize] = 0;
+    if let [only] = levels {
+        let mut counts = only.counts.as_slice().to_vec();
+        counts[bos as usize] = 0;
+        only.counts = Words::Memory(counts);
+    }
+    Ok(())
 }
 
-/// p(w) of every token.
-fn unigrams(counts: &[u32]) -> Vec<f32> {
+/// p(w) of every token, as the bits of floats. `[V]`
+fn unigrams(counts: &[u32]) -> Vec<u32> {
     let discounts = Discounts::estimate(counts.iter().copied());
-    let mut context = Context::default();
+    let mut mass = Mass::default();
     let mut seen = 0_usize;
     for &count in counts {
-        context.add(count, true, &discounts);
+        mass.add(count, true, &discounts);
         seen += usize::from(count > 0);
     }
     let unseen = counts.len() - seen;
-    let uniform = context.backoff() / (seen + usize::from(unseen > 0)) as f64;
+    let uniform = mass.backoff() / (seen + usize::from(unseen > 0)) as f64;
     let probability = |&count: &u32| {
-        if count == 0 {
+        let p = if count == 0 {
             (uniform / unseen as f64) as f32
         } else {
-            ((f64::from(count) - discounts.of(count)) / context.total as f64 + uniform) as f32
-        }
+            ((f64::from(count) - discounts.of(count)) / mass.total as f64 + uniform) as f32
+        };
+        p.to_bits()
     };
     counts.iter().map(probability).collect()
 }
@@ -216,76 +202,93 @@ struct Parents<'a> {
     first: &'a [u32],
     /// Adjusted counts of the children. `[M]`
     counts: &'a [u32],
-    /// Which children are not pruned, `[M]`; nothing where all are kept.
-    kept: &'a [bool],
+    /// Which children are not pruned.
+    kept: &'a Kept,
 }
 
 impl Parents<'_> {
     /// The probability of each child `[M]` and the weight g of each parent `[P]`, from the probabilities of the
-    /// shorter n-grams that `link` `[M]` names.
-    fn extend(&self, link: &[u32], shorter: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    /// shorter n-grams that `link` `[M]` names; all of them as the bits of floats.
+    fn extend(&self, link: &[u32], shorter: &[u32], place: Place<'_>) -> Result<(Words, Words)> {
         let discounts = Discounts::estimate(self.counts.iter().copied());
-        let mut probability = vec![0.0_f32; self.counts.len()];
-        let mut backoff = vec![1.0_f32; self.first.len() - 1];
-        let tasks = tasks(self.first);
-        let probabilities =
-            split(&mut probability, tasks.iter().map(|task| children(self.first, task).len()));
-        let backoffs = split(&mut backoff, tasks.iter().map(Range::len));
-        tasks.into_par_iter().zip(probabilities).zip(backoffs).for_each(|((task, probability), backoff)| {
-            let begin = self.first[task.start] as usize;
-            for (parent, backoff) in task.zip(backoff) {
+        let [probability, backoff] = in_order(self.first, place, |task| {
+            let mut probability = Vec::with_capacity(children(self.first, &task).len());
+            let mut backoff = Vec::with_capacity(task.len());
+            for parent in task {
                 let own = self.first[parent] as usize..self.first[parent + 1] as usize;
-                let mut context = Context::default();
+                let mut mass = Mass::default();
                 for child in own.clone() {
-                    let kept = self.kept.is_empty() || self.kept[child];
-                    context.add(self.counts[child], kept, &discounts);
+                    mass.add(self.counts[child], self.kept.contains(child), &discounts);
                 }
-                let left = context.backoff();
+                let left = mass.backoff();
                 for child in own {
                     let count = self.counts[child];
-                    let seen = (f64::from(count) - discounts.of(count)) / context.total as f64;
-                    let lower = f64::from(shorter[link[child] as usize]);
-                    probability[child - begin] = (seen + left * lower) as f32;
+                    let seen = (f64::from(count) - discounts.of(count)) / mass.total as f64;
+                    let lower = f64::from(f32::from_bits(shorter[link[child] as usize]));
+                    probability.push(((seen + left * lower) as f32).to_bits());
                 }
-                *backoff = left as f32;
+                backoff.push((left as f32).to_bits());
             }
-        });
-        (probability, backoff)
+            [probability, backoff]
+        })?;
+        Ok((probability, backoff))
     }
 }
 
-/// Cuts the parents of one level into runs with about equally many children.
-fn tasks(first: &[u32]) -> Vec<Range<usize>> {
-    let parents = first.len() - 1;
-    let mut tasks = Vec::new();
-    let mut begin = 0;
-    for parent in 0..parents {
-        if (first[parent + 1] - first[begin]) as usize >= TASK || parent + 1 == parents {
-            tasks.push(begin..parent + 1);
-            begin = parent + 1;
-        }
+/// One level, to be stored.
+struct Records<'a> {
+    /// The last token of each. `[M]`, at level 1 nothing
+    tokens: &'a [u32],
+    /// The bits of the probability of each. `[M]`
+    probability: &'a [u32],
+    /// Which are not pruned.
+    kept: &'a Kept,
+}
+
+impl Records<'_> {
+    /// n-grams that have weights `[M]` and children.
+    fn contexts(
+        &self,
+        backoff: &[u32],
+        first: &[u32],
+        children_kept: &Kept,
+        place: Place<'_>,
+    ) -> Result<Level> {
+        let context = |index: usize| -> Context {
+            let children = children_kept.rank(first[index]);
+            [logarithm(self.probability[index]), logarithm(backoff[index]), children]
+        };
+        self.level(context, &[0, 0, children_kept.rank(first[first.len() - 1])], place)
     }
-    tasks
+
+    /// n-grams of the longest length.
+    fn longest(&self, place: Place<'_>) -> Result<Level> {
+        self.level(|index| [logarithm(self.probability[index])], &[], place)
+    }
+
+    fn level<const N: usize>(
+        &self,
+        values_of: impl Fn(usize) -> [u32; N] + Sync,
+        end: &[u32],
+        place: Place<'_>,
+    ) -> Result<Level> {
+        let count = self.probability.len();
+        let tasks: Vec<Range<usize>> =
+            (0..count).step_by(TASK).map(|begin| begin..(begin + TASK).min(count)).collect();
+        let (mut tokens, mut values) = (Column::new(place)?, Column::new(place)?);
+        let task = |task: Range<usize>| {
+            let kept = |index: &usize| self.kept.contains(*index);
+            let tokens = task.clone().filter(kept).filter_map(|index| self.tokens.get(index).copied());
+            [tokens.collect(), task.filter(kept).flat_map(&values_of).collect()]
+        };
+        write_in_order(tasks, task, [&mut tokens, &mut values])?;
+        values.extend(end)?;
+        Ok(Level::new(tokens.finish()?, values.finish()?))
+    }
 }
 
-/// The children of a run of parents.
-fn children(first: &[u32], parents: &Range<usize>) -> Range<usize> {
-    first[parents.start] as usize..first[parents.end] as usize
-}
-
-/// Cuts a slice into pieces of these lengths.
-fn split<T>(mut slice: &mut [T], lengths: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
-    lengths
-        .map(|length| {
-            let (piece, rest) = std::mem::take(&mut slice).split_at_mut(length);
-            slice = rest;
-            piece
-        })
-        .collect()
-}
-
-fn logarithms(mut values: Vec<f32>) -> Vec<f32> {
+/// Of a probability or weight, as the bits of floats.
+fn logarithm(bits: u32) -> u32 {
     // Rounding may carry a sum above 1.
-    values.par_iter_mut().for_each(|value| *value = value.ln().min(0.0));
-    values
+    f32::from_bits(bits).ln().min(0.0).to_bits()
 }

@@ -1,75 +1,68 @@
 //! Reading a talk token by token: the contexts that are stored, and what may follow them.
 
+use super::trie::View;
 use super::{CONTEXT_LENGTH, MAX_ORDER, Ngram};
 use crate::Session;
 
 /// The longest context, in tokens.
 const CONTEXTS: usize = MAX_ORDER - 1;
-/// In place of an index: this n-gram is not stored.
-const ABSENT: u32 = u32::MAX;
 
-/// The stored n-grams that end with the token read last, from the shortest: each is a context of the next token.
+/// The stored n-grams that end with the token read last and may be contexts. As every suffix of an n-gram is stored,
+/// they are those of all lengths up to some longest one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
-    /// Of the n-gram of length k, its index in level k or [`ABSENT`], at k - 1.
-    nodes: [u32; CONTEXTS],
+    /// Of the n-gram of length k, its index in level k, at k - 1.
+    contexts: [u32; CONTEXTS],
     /// The longest.
-    depth: usize,
+    length: usize,
 }
 
 impl State {
     /// Reads a token; gives the ln of its probability after what was read before.
-    pub(super) fn read(&mut self, model: &Ngram, token: u32) -> f32 {
-        let trie = &model.trie;
-        let mut next = Self { nodes: [ABSENT; CONTEXTS], depth: 1 };
-        let mut logprob = None;
-        let mut backoff = 0.0;
-        for k in (1..=self.depth).rev() {
-            let node = self.nodes[k - 1];
-            if node == ABSENT {
-                continue;
+    ///
+    /// The look-ups do not wait for each other, so that the memory's delay is paid once a token.
+    #[inline]
+    pub(super) fn read(&mut self, view: &View<'_>, bos: u32, token: u32) -> f32 {
+        let mut next = Self { contexts: [token; CONTEXTS], length: 0 };
+        let mut logprob = view.logprob(1, token as usize);
+        let mut found = 1;
+        for k in 1..=self.length {
+            let Some(index) = view.child(k, self.contexts[k - 1] as usize, token) else { break };
+            logprob = view.logprob(k + 1, index);
+            if k < CONTEXTS {
+                next.contexts[k] = index as u32;
             }
-            if let Some(child) = trie.child(k, node as usize, token) {
-                if logprob.is_none() {
-                    logprob = Some(trie.levels[k].logprob[child] + backoff);
-                    next.depth = k + 1;
-                }
-                // The longest n-grams are no contexts.
-                if k + 1 < trie.order() {
-                    next.nodes[k] = child as u32;
-                }
-            } else if logprob.is_none() {
-                backoff += trie.levels[k - 1].backoff[node as usize];
-            }
+            found = k + 1;
         }
-        next.nodes[0] = token;
-        let limit = if token == model.bos { 1 } else { CONTEXTS };
-        next.depth = next.depth.min(limit).min(trie.order() - 1);
+        let mut backoff = 0.0;
+        for k in (found..=self.length).rev() {
+            backoff += self.backoff(view, k);
+        }
+        let most = if token == bos { 1 } else { CONTEXTS };
+        next.length = found.min(most).min(view.order - 1);
         *self = next;
-        logprob.unwrap_or_else(|| trie.levels[0].logprob[token as usize] + backoff)
+        logprob + backoff
+    }
+
+    /// What the context of length k leaves to shorter ones.
+    fn backoff(&self, view: &View<'_>, k: usize) -> f32 {
+        view.backoff(k, self.contexts[k - 1] as usize)
     }
 
     /// ln of the probability of every token. `[V]`
-    fn logits(&self, model: &Ngram, logits: &mut [f32]) {
-        let levels = &model.trie.levels;
+    fn logits(&self, view: &View<'_>, logits: &mut [f32]) {
         // What the contexts longer than k leave to the others, at k, added up as `read` does.
-        let mut backoff = [0.0; MAX_ORDER];
-        for k in (1..=self.depth).rev() {
-            backoff[k - 1] = backoff[k];
-            if self.nodes[k - 1] != ABSENT {
-                backoff[k - 1] += levels[k - 1].backoff[self.nodes[k - 1] as usize];
-            }
+        let mut backoff = [0.0; MAX_ORDER + 1];
+        for k in (1..=self.length).rev() {
+            backoff[k] = backoff[k + 1] + self.backoff(view, k);
         }
-        for (logit, logprob) in logits.iter_mut().zip(&levels[0].logprob) {
-            *logit = logprob + backoff[0];
+        for (token, logit) in logits.iter_mut().enumerate() {
+            *logit = view.logprob(1, token) + backoff[1];
         }
         // What a longer context says stands.
-        for k in 1..=self.depth {
-            if self.nodes[k - 1] == ABSENT {
-                continue;
-            }
-            for child in levels[k - 1].children(self.nodes[k - 1] as usize) {
-                logits[levels[k].tokens.get(child) as usize] = levels[k].logprob[child] + backoff[k];
+        for k in 1..=self.length {
+            for child in view.children(k, self.contexts[k - 1] as usize) {
+                logits[view.token(k + 1, child) as usize] = view.logprob(k + 1, child) + backoff[k + 1];
             }
         }
     }
@@ -78,7 +71,8 @@ impl State {
 /// A talk in progress.
 #[derive(Debug)]
 pub(super) struct Talk<'a> {
-    model: &'a Ngram,
+    view: View<'a>,
+    bos: u32,
     state: State,
     length: usize,
     /// Of the next token. `[V]`
@@ -87,7 +81,13 @@ pub(super) struct Talk<'a> {
 
 impl<'a> Talk<'a> {
     pub(super) fn new(model: &'a Ngram) -> Self {
-        Self { model, state: State::default(), length: 0, logits: vec![0.0; model.trie.vocab_size()] }
+        Self {
+            view: model.trie.view(),
+            bos: model.bos,
+            state: State::default(),
+            length: 0,
+            logits: vec![0.0; model.trie.vocab_size()],
+        }
     }
 }
 
@@ -96,9 +96,9 @@ impl Session for Talk<'_> {
         self.length += tokens.len();
         assert!(self.length <= CONTEXT_LENGTH, "a session of at most {CONTEXT_LENGTH} tokens");
         for &token in tokens {
-            self.state.read(self.model, token);
+            self.state.read(&self.view, self.bos, token);
         }
-        self.state.logits(self.model, &mut self.logits);
+        self.state.logits(&self.view, &mut self.logits);
         &self.logits
     }
 

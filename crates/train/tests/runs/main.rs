@@ -299,6 +299,13 @@ fn counts_an_ngram_model() {
     assert_eq!(bench.files("out").len(), 7);
     let error = bench.fail("ngram", "second", "--steps 3");
     assert!(error.contains("takes no budget"), "{error}");
+    let error = bench.fail("ngram", "second", "--prune 0 1 0");
+    assert!(error.contains("never fall"), "{error}");
+    let error = bench.fail("model", "second", "--steps 1 --prune 0 1");
+    assert!(error.contains("--prune is for n-gram models"), "{error}");
+    bench.succeed("ngram", "pruned", "--prune 0 0 200");
+    let size = |name: &str| fs::metadata(bench.path(name).join("model.safetensors")).unwrap().len();
+    assert!(size("pruned") < size("out"));
 }
 
 #[test]

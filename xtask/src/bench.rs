@@ -1,0 +1,82 @@
+//! `bench`: measures a crate beside another program that does the same, alternately, in one run.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use terminal::Lang;
+
+use crate::child;
+
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// What to measure
+    #[arg(value_enum)]
+    name: Name,
+    /// Data that the bench reads; ngram: `nsmc_reviews.tsv.gz`
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Further options of the bench's own program
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    options: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// Estimation and queries of n-grams beside KenLM: `KENLM_BIN` is the folder of its programs, `NAMAN_PYTHON` a Python
+    /// that has its module
+    Ngram,
+}
+
+/// Runs a bench; where its peer or its data are not there, tells so and does nothing.
+pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> anyhow::Result<()> {
+    let (mut command, what) = match arguments.name {
+        Name::Ngram => match ngram(arguments) {
+            Ok(options) => (example("model", "ngram_bench", &options), "ngram_bench"),
+            Err(reason) => {
+                println!(
+                    "{}",
+                    Lang::pick(format!("ngram: 건너뜀: {reason}"), format!("ngram: skipped: {reason}"))
+                );
+                return Ok(());
+            }
+        },
+    };
+    command.args(&arguments.options).current_dir(workspace);
+    Err(child::replace(&mut command)).context(what)
+}
+
+/// The options of `ngram_bench`, or why it cannot run.
+fn ngram(arguments: &Arguments) -> Result<Vec<String>, String> {
+    let kenlm =
+        env::var_os("KENLM_BIN").map(PathBuf::from).ok_or("KENLM_BIN names no folder of KenLM's programs")?;
+    for program in ["lmplz", "build_binary", "query"] {
+        if !kenlm.join(program).is_file() {
+            return Err(format!("no `{program}` in {}", kenlm.display()));
+        }
+    }
+    let data = arguments.data.as_ref().ok_or("--data names no file of reviews")?;
+    let data = std::path::absolute(data).map_err(|error| error.to_string())?;
+    if !data.is_file() {
+        return Err(format!("no file {}", data.display()));
+    }
+    let mut options = vec!["--reviews".to_owned(), data.display().to_string()];
+    options.extend(["--kenlm".to_owned(), kenlm.display().to_string()]);
+    if let Ok(python) = env::var("NAMAN_PYTHON") {
+        let has_module = Command::new(&python).args(["-c", "import kenlm"]).output();
+        if has_module.is_ok_and(|output| output.status.success()) {
+            options.extend(["--python".to_owned(), python]);
+        }
+    }
+    Ok(options)
+}
+
+/// A program among a crate's examples.
+fn example(package: &str, name: &str, options: &[String]) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["run", "--release", "--quiet", "--package", package, "--example", name, "--"]).args(options);
+    cargo
+}
