@@ -112,7 +112,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Task::Clean(options) => clean::run(&options, &store),
         Task::Chat(options) => newest_model::talk("chat", &options, &store),
         Task::Serve(options) => newest_model::talk("serve", &options, &store),
-        Task::Verify { .. } | Task::Test { .. } | Task::Fixtures(_) | Task::Bench(_) => unreachable!("done above"),
+        Task::Verify { .. } | Task::Test { .. } | Task::Fixtures(_) | Task::Bench(_) => {
+            unreachable!("done above")
+        }
     }
 }
 

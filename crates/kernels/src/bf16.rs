@@ -173,8 +173,9 @@ impl<'a> PackedRight<'a> {
         assert_eq!(a.dim().1, k, "inner sizes agree");
         assert_eq!(c.dim(), (a.dim().0, n), "the result has the outer sizes");
         assert!(n <= 1 || c.strides()[1] == 1, "rows of the result are contiguous");
-        assert!(keep == 0.0 || keep == 1.0, "the result is overwritten or added to");
-        if k == 0 && keep == 0.0 {
+        let adds = keep != 0.0;
+        assert!(!adds || (keep - 1.0).abs() < f32::EPSILON, "the result is overwritten or added to");
+        if k == 0 && !adds {
             c.fill(0.0);
         }
         let unit = Bf16Unit::current();
@@ -192,7 +193,7 @@ impl<'a> PackedRight<'a> {
                     let mut c = c.slice_mut(s![row * BLOCK.., ..]);
                     for (column, right) in right.chunks_exact(k.next_multiple_of(BLOCK) * BLOCK).enumerate() {
                         let (left, right) = (Line::of(left), Line::of(&right[inner.clone()]));
-                        unit.block(left, right, keep == 1.0 || start > 0, column * BLOCK, &mut c);
+                        unit.block(left, right, adds || start > 0, column * BLOCK, &mut c);
                     }
                 }
             }

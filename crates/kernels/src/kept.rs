@@ -82,6 +82,9 @@ impl KeptRows {
 
 impl KeptTask<'_> {
     /// Keeps the task's rows `[rows, width]`.
+    ///
+    /// # Panics
+    /// When they are not as many as the task has.
     pub fn store(self, rows: &[f32], role: Role) {
         match self.place {
             Place::F32(to) => to.copy_from_slice(rows),

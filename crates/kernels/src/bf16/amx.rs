@@ -34,7 +34,7 @@ unsafe fn saved_state() -> u64 {
     unsafe { _xgetbv(0) }
 }
 
-/// Linux gives a process the tiles' large state only on request (arch_prctl(2), `ARCH_REQ_XCOMP_PERM`).
+/// Linux gives a process the tiles' large state only on request (`arch_prctl(2)`, `ARCH_REQ_XCOMP_PERM`).
 #[cfg(target_os = "linux")]
 fn ask_permission() -> bool {
     const ARCH_PRCTL: i64 = 158;

@@ -1,5 +1,5 @@
 use std::arch::x86_64::{
-    __m512, __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
@@ -27,13 +27,13 @@ pub(super) unsafe fn block(left: Line<'_>, right: Line<'_>, adds: bool, c: *mut 
                 unsafe {
                     let right = right.values.as_ptr().add(block * right.step + pair * BLOCK);
                     let columns: [__m512bh; 2] = [
-                        std::mem::transmute(_mm512_loadu_si512(right.cast())),
-                        std::mem::transmute(_mm512_loadu_si512(right.add(TILE).cast())),
+                        std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(right.cast())),
+                        std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(right.add(TILE).cast())),
                     ];
                     let left = left.values.as_ptr().add(block * left.step + first * BLOCK + pair * 2);
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let value = left.add(row * BLOCK).cast::<i32>().read_unaligned();
-                        let value: __m512bh = std::mem::transmute(_mm512_set1_epi32(value));
+                        let value = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(value));
                         sums[0] = _mm512_dpbf16_ps(sums[0], value, columns[0]);
                         sums[1] = _mm512_dpbf16_ps(sums[1], value, columns[1]);
                     }

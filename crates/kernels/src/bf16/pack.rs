@@ -127,7 +127,12 @@ fn round(value: f32) -> u16 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_mul_ps,
+        _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+        _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+        _mm512_unpacklo_epi64,
+    };
 
     use super::{Factor, Layout, SIDE};
 
@@ -157,7 +162,12 @@ mod x86 {
             Layout::InnerContiguous => {
                 for (row, line) in lines.iter_mut().enumerate() {
                     // SAFETY: both are 64 bytes of plain values.
-                    *line = unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(load(row, 1), load(row, 0))) };
+                    *line = unsafe {
+                        std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(
+                            load(row, 1),
+                            load(row, 0),
+                        ))
+                    };
                 }
             }
             Layout::RowsContiguous => {
@@ -167,7 +177,7 @@ mod x86 {
                     *order = (place / 2 + place % 2 * 16) as u16;
                 }
                 // SAFETY: 64 bytes of plain values.
-                let order: __m512i = unsafe { std::mem::transmute(order) };
+                let order = unsafe { std::mem::transmute::<[u16; 32], __m512i>(order) };
                 for (pair, line) in lines.iter_mut().enumerate() {
                     // Far lines, which no hardware foresees: those of the next block.
                     for next in [2 * SIDE + 2 * pair, 2 * SIDE + 2 * pair + 1] {
@@ -175,7 +185,9 @@ mod x86 {
                     }
                     let joined = _mm512_cvtne2ps_pbh(load(2 * pair + 1, 0), load(2 * pair, 0));
                     // SAFETY: both are 64 bytes of plain values.
-                    *line = _mm512_permutexvar_epi16(order, unsafe { std::mem::transmute(joined) });
+                    *line = _mm512_permutexvar_epi16(order, unsafe {
+                        std::mem::transmute::<__m512bh, __m512i>(joined)
+                    });
                 }
             }
         }

@@ -90,7 +90,7 @@ pub(super) fn cross_entropy(
         let dhidden = dhidden.slice_mut(s![rows, ..]);
         let dlogits = scratch.logits.view();
         precision.product(dlogits, head.weight.view(), 1.0, 0.0, dhidden, Threads::All);
-        head.accumulate_kept(&scratch.dlogits, &scratch.hidden, &[], dhead);
+        dhead.add_kept(&scratch.dlogits, &scratch.hidden, &[]);
     }
     nats
 }

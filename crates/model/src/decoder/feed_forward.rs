@@ -144,8 +144,8 @@ impl FeedForward {
             .collect();
         let [norm_parts, gate_up_bias, down_bias] = columns(parts);
         gradient.norm.add_all(&norm_parts);
-        self.gate_up.accumulate_kept(dgate_up, normed, &gate_up_bias, &mut gradient.gate_up);
-        self.down.accumulate_kept(dy, hidden, &down_bias, &mut gradient.down);
+        gradient.gate_up.add_kept(dgate_up, normed, &gate_up_bias);
+        gradient.down.add_kept(dy, hidden, &down_bias);
     }
 
     /// The few rows x `[n, C]` of a session become y, on the calling thread.

@@ -63,17 +63,14 @@ impl Linear {
         }
     }
 
-    /// As [`Self::accumulate`], of rows that threads have kept; `bias` holds the tasks' parts of db, in their order.
-    pub(super) fn accumulate_kept(
-        &self,
-        dy: &KeptRows,
-        x: &KeptRows,
-        bias: &[Vec<f32>],
-        gradient: &mut Self,
-    ) {
-        dy.accumulate(x, gradient.weight.view_mut());
-        if let Some(gradient) = &mut gradient.bias {
-            bias.iter().for_each(|part| kernels::add(gradient, part));
+    /// Adds to a gradient as [`Self::accumulate`] does, of rows that threads have kept; `bias` holds the tasks' parts of
+    /// db, in their order.
+    pub(super) fn add_kept(&mut self, dy: &KeptRows, x: &KeptRows, bias: &[Vec<f32>]) {
+        dy.accumulate(x, self.weight.view_mut());
+        if let Some(gradient) = &mut self.bias {
+            for part in bias {
+                kernels::add(gradient, part);
+            }
         }
     }
 
