@@ -26,6 +26,10 @@ pub struct Summary {
     pub drops: Vec<Dropped>,
     /// Changes to conversations that may have been kept.
     pub changes: Changes,
+    /// Private things that were found, by kind; every kind has its row, also where there was none. Files of before
+    /// have no rows.
+    #[serde(default)]
+    pub private: Vec<PrivateCount>,
     /// The tokenizer's size.
     pub vocabulary: Vocabulary,
     /// The figures of train, valid and test, in this order.
@@ -45,6 +49,96 @@ pub struct Options {
     pub valid_percent: f64,
     /// Percent that goes to test.
     pub test_percent: f64,
+    /// What is done about private things, where it was asked for; otherwise chats are masked, and nothing else is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
+}
+
+/// What is done about private things in what people say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Privacy {
+    /// Nothing.
+    Off,
+    /// Each is replaced by a placeholder that names its kind.
+    Mask,
+    /// Conversations that hold one are left out.
+    Drop,
+}
+
+/// A kind of private thing. Where one text can be read as several, the first kind in this order holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivateKind {
+    /// A link that opens something for whoever has it.
+    Link,
+    /// An e-mail address.
+    Email,
+    /// A number of a resident: Korean, of a foreigner in Korea, or of American social security.
+    ResidentNumber,
+    /// A number of a payment card.
+    Card,
+    /// A number of a registered Korean business.
+    BusinessNumber,
+    /// A telephone number.
+    Phone,
+    /// A number of a bank account.
+    Account,
+    /// A number of a passport.
+    Passport,
+    /// A plate of a vehicle.
+    Plate,
+    /// An address of a house or a flat.
+    Address,
+    /// A name on a platform, `@name`.
+    Handle,
+    /// A name of somebody who takes part in the chat.
+    Name,
+}
+
+impl PrivateKind {
+    /// All kinds, in order.
+    pub const ALL: [Self; 12] = [
+        Self::Link,
+        Self::Email,
+        Self::ResidentNumber,
+        Self::Card,
+        Self::BusinessNumber,
+        Self::Phone,
+        Self::Account,
+        Self::Passport,
+        Self::Plate,
+        Self::Address,
+        Self::Handle,
+        Self::Name,
+    ];
+
+    /// The word in placeholders: `[PHONE_1]`.
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Self::Link => "LINK",
+            Self::Email => "EMAIL",
+            Self::ResidentNumber => "RESIDENT_NUMBER",
+            Self::Card => "CARD",
+            Self::BusinessNumber => "BUSINESS_NUMBER",
+            Self::Phone => "PHONE",
+            Self::Account => "ACCOUNT",
+            Self::Passport => "PASSPORT",
+            Self::Plate => "PLATE",
+            Self::Address => "ADDRESS",
+            Self::Handle => "HANDLE",
+            Self::Name => "NAME",
+        }
+    }
+}
+
+/// A row of the table of private things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PrivateCount {
+    /// What.
+    pub kind: PrivateKind,
+    /// How often it was found.
+    pub found: usize,
 }
 
 /// Why a conversation was left out. Each is counted under the first reason that applies, in this order.
@@ -57,6 +151,8 @@ pub enum Reason {
     NoAssistantTurn,
     /// Fewer turns than `min_turns`.
     TooShort,
+    /// Somebody says something private, and such conversations are dropped.
+    Private,
     /// Equal, turn by turn, to another one of the same split.
     Duplicate,
     /// Equal, turn by turn, to one of a split that is held out further: train yields to valid, both to test.
@@ -67,8 +163,15 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order in which they are tried.
-    pub const ALL: [Self; 6] =
-        [Self::Empty, Self::NoAssistantTurn, Self::TooShort, Self::Duplicate, Self::HeldOut, Self::TooLong];
+    pub const ALL: [Self; 7] = [
+        Self::Empty,
+        Self::NoAssistantTurn,
+        Self::TooShort,
+        Self::Private,
+        Self::Duplicate,
+        Self::HeldOut,
+        Self::TooLong,
+    ];
 }
 
 /// A row of the table of drops.
@@ -185,6 +288,7 @@ mod tests {
                 min_turns: 2,
                 valid_percent: 5.0,
                 test_percent: 5.0,
+                privacy: None,
             },
             read: 6,
             kept: 3,
@@ -194,6 +298,7 @@ mod tests {
                 Dropped { reason: Reason::Duplicate, conversations: 2 },
             ],
             changes: Changes::default(),
+            private: Vec::new(),
             vocabulary: Vocabulary { size: 300, special: 5, merges: 39 },
             splits: vec![figures(Split::Train, 2), figures(Split::Valid, 1), figures(Split::Test, 0)],
         }

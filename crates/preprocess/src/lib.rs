@@ -8,6 +8,8 @@ mod duplicates;
 mod encode;
 mod figures;
 mod options;
+pub mod privacy;
+mod private;
 mod split;
 mod vocabulary;
 
@@ -25,6 +27,9 @@ use fs_err as fs;
 
 use encode::Encoded;
 use figures::Drops;
+use private::Guard;
+
+pub use options::PrivacyName;
 
 /// Turns conversations into a tokenizer and token shards.
 ///
@@ -52,6 +57,10 @@ pub struct Arguments {
     /// Percent of the conversations that name no split which go to test, chosen by their first question
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     pub test_percent: f64,
+    /// What to do about private things: numbers of telephones, residents, cards, accounts, addresses, names of those who
+    /// take part, and so on [default: mask in chats, off in other sources]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub privacy: Option<PrivacyName>,
     /// Directory to write; must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -72,7 +81,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let mut drops = Drops::default();
     let mut changes = Changes::default();
-    let (read, mut talks) = read(&from, &options, &mut drops, &mut changes)?;
+    let mut guard = Guard::new(&from, options.privacy)?;
+    let (read, mut talks) = read(&from, &options, &mut guard, &mut drops, &mut changes)?;
     split::assign(&mut talks, &options);
     drop_duplicates(&mut talks, &mut drops);
     require_train(&from, &talks, &drops)?;
@@ -93,6 +103,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         dropped: drops.total(),
         drops: drops.table(),
         changes,
+        private: guard.table(),
         vocabulary: Vocabulary { size, special: SPECIAL.len(), merges: size - options::SMALLEST_VOCABULARY },
         splits,
     };
@@ -109,6 +120,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 fn read(
     dir: &Path,
     options: &Options,
+    guard: &mut Guard,
     drops: &mut Drops,
     changes: &mut Changes,
 ) -> artifact::Result<(usize, Vec<Conversation>)> {
@@ -124,6 +136,8 @@ fn read(
             drops.add(Reason::NoAssistantTurn);
         } else if clean::spoken_turns(&talk.messages) < options.min_turns {
             drops.add(Reason::TooShort);
+        } else if !guard.admit(&mut talk) {
+            drops.add(Reason::Private);
         } else {
             talks.push(talk);
         }

@@ -1,10 +1,23 @@
 //! What the command line asks for, checked.
 
-use artifact::preprocess::Options;
+use artifact::preprocess::{Options, Privacy};
 use artifact::tokenizer::SPECIAL;
 use artifact::{Error, Result};
 
+use clap::ValueEnum;
+
 use crate::Arguments;
+
+/// What is done about private things, on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrivacyName {
+    /// Leave them
+    Off,
+    /// Replace each by a placeholder that names its kind
+    Mask,
+    /// Leave out conversations that hold one
+    Drop,
+}
 
 /// The smallest vocabulary: the special tokens and the 256 bytes, from which any text can be written.
 pub(crate) const SMALLEST_VOCABULARY: usize = SPECIAL.len() + 256;
@@ -20,7 +33,8 @@ const SMALLEST_MAX_TOKENS: usize = 8;
 /// # Errors
 /// [`Error::Refused`] when a value makes no sense.
 pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
-    let &Arguments { vocab_size, max_tokens, min_turns, valid_percent, test_percent, .. } = arguments;
+    let &Arguments { vocab_size, max_tokens, min_turns, valid_percent, test_percent, privacy, .. } =
+        arguments;
     if !(SMALLEST_VOCABULARY..=LARGEST_VOCABULARY).contains(&vocab_size) {
         let special = SPECIAL.len();
         return Err(Error::refused(format!(
@@ -42,5 +56,10 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         let message = format!("--valid-percent and --test-percent add up to {sum}: expected less than 100");
         return Err(Error::refused(message).with_hint("the rest is what the model learns from"));
     }
-    Ok(Options { vocab_size, max_tokens, min_turns, valid_percent, test_percent })
+    let privacy = privacy.map(|privacy| match privacy {
+        PrivacyName::Off => Privacy::Off,
+        PrivacyName::Mask => Privacy::Mask,
+        PrivacyName::Drop => Privacy::Drop,
+    });
+    Ok(Options { vocab_size, max_tokens, min_turns, valid_percent, test_percent, privacy })
 }

@@ -54,8 +54,14 @@ mod tests {
     use super::*;
     use artifact::conversation::Message;
 
-    const OPTIONS: Options =
-        Options { vocab_size: 300, max_tokens: 64, min_turns: 2, valid_percent: 10.0, test_percent: 20.0 };
+    const OPTIONS: Options = Options {
+        vocab_size: 300,
+        max_tokens: 64,
+        min_turns: 2,
+        valid_percent: 10.0,
+        test_percent: 20.0,
+        privacy: None,
+    };
 
     fn talk(question: &str, answer: &str, split: Option<Split>) -> Conversation {
         Conversation {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use artifact::conversation::{Conversation, ConversationWriter, Message, Role, Slot, Split};
-use artifact::preprocess::{Reason, Summary};
+use artifact::participants::{Participants, SourceParticipants};
+use artifact::preprocess::{PrivateKind, Reason, Summary};
+use artifact::sources::{Format, Source, Sources};
 use artifact::tokenizer::ChatTokenizer;
 use artifact::{conversation, json, shard};
 use fs_err as fs;
@@ -189,6 +191,7 @@ fn every_conversation_is_accounted_for() {
         (Reason::Empty, 1),
         (Reason::NoAssistantTurn, 1),
         (Reason::TooShort, 1),
+        (Reason::Private, 0),
         (Reason::Duplicate, 2),
         (Reason::HeldOut, 1),
         (Reason::TooLong, 1),
@@ -341,4 +344,62 @@ fn a_full_disk_leaves_nothing_half_published() {
         .unwrap();
     check_refused(&output, &["out.partial", "tokenizer.json"]);
     assert!(!case.out("out").exists());
+}
+
+/// The sources of a directory: one, in this format, with these people in it.
+fn describe(case: &Case, format: Format, people: &[&str]) {
+    let source = Source {
+        name: "test".to_owned(),
+        format,
+        license: None,
+        sha256: "0".repeat(64),
+        conversations: 0,
+        splits: Vec::new(),
+        counts: Vec::new(),
+        options: Vec::new(),
+    };
+    Sources { conversations: 0, seed: 1, sources: vec![source] }.write(&case.input()).unwrap();
+    let names = people.iter().map(|&name| name.to_owned()).collect();
+    let participants =
+        Participants { sources: vec![SourceParticipants { source: "test".to_owned(), names }] };
+    participants.write(&case.input()).unwrap();
+}
+
+#[test]
+fn chats_are_masked_and_other_sources_left_unless_told_otherwise() {
+    let mut all = talks();
+    all.push(talk("private", &["나래야 번호 뭐야", "010-1234-5678이야", "010 1234 5678 맞아?", "응"]));
+    let case = Case::new(&all);
+    let found = |summary: &Summary, kind| summary.private.iter().find(|row| row.kind == kind).unwrap().found;
+    let held = |name: &str| {
+        // Where nothing is held out, the text is in the tokens alone.
+        let tokenizer = ChatTokenizer::read(&case.out(name)).unwrap();
+        let documents = shard::read_split(&case.out(name), Split::Train).unwrap();
+        documents.iter().map(|document| tokenizer.decode(document.tokens)).collect::<Vec<_>>().join("\n")
+    };
+    let all_in_train = ["--valid-percent", "0", "--test-percent", "0"];
+    describe(&case, Format::Kakaotalk, &["김나래", "회원님"]);
+    let summary = case.run("masked", &all_in_train);
+    assert_eq!((found(&summary, PrivateKind::Phone), found(&summary, PrivateKind::Name)), (2, 1));
+    let text = held("masked");
+    assert!(!text.contains("1234-5678") && !text.contains("나래야"));
+    assert!(
+        text.contains("[PHONE_1]이야") && text.contains("[PHONE_1] 맞아?") && text.contains("[NAME_1]야")
+    );
+    let whole = fs::read_to_string(case.out("masked").join("preprocess.json")).unwrap();
+    assert!(!whole.contains("1234") && !whole.contains("나래"));
+
+    let summary = case.run("off", &[&all_in_train[..], &["--privacy", "off"]].concat());
+    assert_eq!(found(&summary, PrivateKind::Phone), 0);
+    assert!(held("off").contains("010-1234-5678"));
+
+    let summary = case.run("dropped", &[&all_in_train[..], &["--privacy", "drop"]].concat());
+    assert_eq!(summary.drops.iter().find(|row| row.reason == Reason::Private).unwrap().conversations, 1);
+    assert_eq!(found(&summary, PrivateKind::Phone), 2);
+
+    describe(&case, Format::Csv, &[]);
+    case.run("table", &all_in_train);
+    assert!(held("table").contains("010-1234-5678"));
+    case.run("asked", &[&all_in_train[..], &["--privacy", "mask"]].concat());
+    assert!(held("asked").contains("나래야 번호") && !held("asked").contains("010-1234-5678"));
 }
