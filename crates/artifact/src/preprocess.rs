@@ -52,6 +52,13 @@ pub struct Options {
     /// What is done about private things, where it was asked for; otherwise chats are masked, and nothing else is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Privacy>,
+    /// Similarity from which two conversations are near-duplicates, above 0 and at most 1; absent where none are looked
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_duplicates: Option<f64>,
+    /// Texts of the test set from which the conversations were kept apart; absent where none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decontaminate_texts: Option<usize>,
 }
 
 /// What is done about private things in what people say.
@@ -151,25 +158,31 @@ pub enum Reason {
     NoAssistantTurn,
     /// Fewer turns than `min_turns`.
     TooShort,
+    /// Somebody says what the test set to keep apart from says.
+    Contaminated,
     /// Somebody says something private, and such conversations are dropped.
     Private,
     /// Equal, turn by turn, to another one of the same split.
     Duplicate,
     /// Equal, turn by turn, to one of a split that is held out further: train yields to valid, both to test.
     HeldOut,
+    /// Almost equal to another one of the same split, or of one that is held out further.
+    NearDuplicate,
     /// Not even the first answer fits into `max_tokens`.
     TooLong,
 }
 
 impl Reason {
     /// All reasons, in the order in which they are tried.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Empty,
         Self::NoAssistantTurn,
         Self::TooShort,
+        Self::Contaminated,
         Self::Private,
         Self::Duplicate,
         Self::HeldOut,
+        Self::NearDuplicate,
         Self::TooLong,
     ];
 }
@@ -289,6 +302,8 @@ mod tests {
                 valid_percent: 5.0,
                 test_percent: 5.0,
                 privacy: None,
+                near_duplicates: None,
+                decontaminate_texts: None,
             },
             read: 6,
             kept: 3,

@@ -72,9 +72,11 @@ fn name(reason: Reason) -> &'static str {
         Reason::Empty => Lang::pick("내용 없음", "empty"),
         Reason::NoAssistantTurn => Lang::pick("답 없음", "no answer"),
         Reason::TooShort => Lang::pick("너무 짧음", "too short"),
+        Reason::Contaminated => Lang::pick("평가 자료와 겹침", "overlaps the test set"),
         Reason::Private => Lang::pick("개인 정보 있음", "private"),
         Reason::Duplicate => Lang::pick("중복", "duplicate"),
         Reason::HeldOut => Lang::pick("평가용 대화와 같음", "equal to a held-out one"),
+        Reason::NearDuplicate => Lang::pick("거의 같음", "near-duplicate"),
         Reason::TooLong => Lang::pick("너무 긺", "too long"),
     }
 }

@@ -33,8 +33,16 @@ const SMALLEST_MAX_TOKENS: usize = 8;
 /// # Errors
 /// [`Error::Refused`] when a value makes no sense.
 pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
-    let &Arguments { vocab_size, max_tokens, min_turns, valid_percent, test_percent, privacy, .. } =
-        arguments;
+    let &Arguments {
+        vocab_size,
+        max_tokens,
+        min_turns,
+        valid_percent,
+        test_percent,
+        privacy,
+        near_duplicates,
+        ..
+    } = arguments;
     if !(SMALLEST_VOCABULARY..=LARGEST_VOCABULARY).contains(&vocab_size) {
         let special = SPECIAL.len();
         return Err(Error::refused(format!(
@@ -56,10 +64,24 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         let message = format!("--valid-percent and --test-percent add up to {sum}: expected less than 100");
         return Err(Error::refused(message).with_hint("the rest is what the model learns from"));
     }
+    if let Some(similarity) = near_duplicates.filter(|similarity| !(*similarity > 0.0 && *similarity <= 1.0))
+    {
+        let message = format!("--near-duplicates {similarity}: expected a number above 0 and at most 1");
+        return Err(Error::refused(message).with_hint("try 0.8"));
+    }
     let privacy = privacy.map(|privacy| match privacy {
         PrivacyName::Off => Privacy::Off,
         PrivacyName::Mask => Privacy::Mask,
         PrivacyName::Drop => Privacy::Drop,
     });
-    Ok(Options { vocab_size, max_tokens, min_turns, valid_percent, test_percent, privacy })
+    Ok(Options {
+        vocab_size,
+        max_tokens,
+        min_turns,
+        valid_percent,
+        test_percent,
+        privacy,
+        near_duplicates,
+        decontaminate_texts: None,
+    })
 }

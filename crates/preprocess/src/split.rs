@@ -61,6 +61,8 @@ mod tests {
         valid_percent: 10.0,
         test_percent: 20.0,
         privacy: None,
+        near_duplicates: None,
+        decontaminate_texts: None,
     };
 
     fn talk(question: &str, answer: &str, split: Option<Split>) -> Conversation {

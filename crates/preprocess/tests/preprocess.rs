@@ -191,9 +191,11 @@ fn every_conversation_is_accounted_for() {
         (Reason::Empty, 1),
         (Reason::NoAssistantTurn, 1),
         (Reason::TooShort, 1),
+        (Reason::Contaminated, 0),
         (Reason::Private, 0),
         (Reason::Duplicate, 2),
         (Reason::HeldOut, 1),
+        (Reason::NearDuplicate, 0),
         (Reason::TooLong, 1),
     ];
     assert_eq!(drops, expected);
@@ -402,4 +404,42 @@ fn chats_are_masked_and_other_sources_left_unless_told_otherwise() {
     assert!(held("table").contains("010-1234-5678"));
     case.run("asked", &[&all_in_train[..], &["--privacy", "mask"]].concat());
     assert!(held("asked").contains("나래야 번호") && !held("asked").contains("010-1234-5678"));
+}
+
+#[test]
+fn near_duplicates_are_dropped_when_asked_for() {
+    let long = "오늘은 날씨가 맑고 바람도 시원해서 강가를 따라 한참을 걸었어요";
+    let mut all = talks();
+    for end in ["", "!", " ㅎㅎ", "..."] {
+        all.push(talk(format!("near{end}"), &["뭐 했어?", &format!("{long}{end}")]));
+    }
+    let case = Case::new(&all);
+    let dropped = |summary: &Summary| {
+        summary.drops.iter().find(|row| row.reason == Reason::NearDuplicate).unwrap().conversations
+    };
+    assert_eq!(dropped(&case.run("exact", &[])), 0);
+    let summary = case.run("near", &["--near-duplicates", "0.8"]);
+    assert!(dropped(&summary) >= 3);
+    assert_eq!(summary.options.near_duplicates, Some(0.8));
+    case.run("one-thread", &["--near-duplicates", "0.8", "--threads", "1"]);
+    assert_eq!(files(&case.out("near")), files(&case.out("one-thread")));
+    case.check_failure(&["--near-duplicates", "1.5"], &["--near-duplicates 1.5", "0.8"]);
+}
+
+#[test]
+fn a_test_set_is_kept_apart() {
+    let long =
+        "강가를 따라 한참을 걸었더니 다리가 아팠지만 그래도 기분은 무척 좋아서 노래까지 불렀답니다 그렇죠";
+    let mut all = talks();
+    all.push(talk("turn", &["내일 몇 시에 볼까요?", "두 시"]));
+    all.push(talk("part", &["뭐 했어", &format!("어제는 말이에요, {long}, 그리고 잤어요")]));
+    all.push(talk("short", &["응", "그래"]));
+    let case = Case::new(&all);
+    let lines = case.dir.path().join("test.txt");
+    fs::write(&lines, format!("내일 몇시에 볼까요\n아까 {long} 했지\n응\n")).unwrap();
+    let summary = case.run("out", &["--decontaminate", lines.to_str().unwrap()]);
+    let dropped = |summary: &Summary| {
+        summary.drops.iter().find(|row| row.reason == Reason::Contaminated).unwrap().conversations
+    };
+    assert_eq!((dropped(&summary), summary.options.decontaminate_texts), (2, Some(3)));
 }

@@ -1,4 +1,4 @@
-//! What is done about private things in each conversation, by the source that it comes from.
+//! What no conversation may bring into the data: a test set's words and, by the source it comes from, private things.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -6,9 +6,10 @@ use std::path::Path;
 use artifact::Result;
 use artifact::conversation::Conversation;
 use artifact::participants::Participants;
-use artifact::preprocess::{Privacy, PrivateCount, PrivateKind};
+use artifact::preprocess::{Privacy, PrivateCount, PrivateKind, Reason};
 use artifact::sources::{self, Sources};
 
+use crate::decontaminate::TestSet;
 use crate::privacy::{Names, Placeholders};
 
 /// Stands between what was said and what is learnt.
@@ -18,12 +19,13 @@ pub(crate) struct Guard {
     sources: HashMap<String, (Privacy, Names)>,
     /// What is done for a source that is not listed.
     otherwise: Privacy,
+    test_set: Option<TestSet>,
     counts: BTreeMap<PrivateKind, usize>,
 }
 
 impl Guard {
     /// Reads what is known of the sources; a chat is masked unless something else was asked for.
-    pub(crate) fn new(dir: &Path, asked: Option<Privacy>) -> Result<Self> {
+    pub(crate) fn new(dir: &Path, asked: Option<Privacy>, test_set: Option<TestSet>) -> Result<Self> {
         let participants = Participants::read(dir)?;
         let listed = if dir.join(sources::FILE).exists() { Sources::read(dir)?.sources } else { Vec::new() };
         let sources = listed.into_iter().map(|source| {
@@ -34,19 +36,23 @@ impl Guard {
         Ok(Self {
             sources: sources.collect(),
             otherwise: asked.unwrap_or(Privacy::Off),
+            test_set,
             counts: BTreeMap::new(),
         })
     }
 
-    /// Replaces what is private, and counts it; false where the conversation must go for it.
-    pub(crate) fn admit(&mut self, talk: &mut Conversation) -> bool {
+    /// Replaces what is private, and counts it; why the conversation must go, if it must.
+    pub(crate) fn refuse(&mut self, talk: &mut Conversation) -> Option<Reason> {
+        if self.test_set.as_ref().is_some_and(|set| set.is_in(&talk.messages)) {
+            return Some(Reason::Contaminated);
+        }
         let nobody = Names::default();
         let (privacy, names) = self
             .sources
             .get(&talk.source)
             .map_or((self.otherwise, &nobody), |(privacy, names)| (*privacy, names));
         if privacy == Privacy::Off {
-            return true;
+            return None;
         }
         let mut placeholders = Placeholders::default();
         let mut found = false;
@@ -66,7 +72,7 @@ impl Guard {
                 }
             }
         }
-        !(found && privacy == Privacy::Drop)
+        (found && privacy == Privacy::Drop).then_some(Reason::Private)
     }
 
     /// A row for each kind.
