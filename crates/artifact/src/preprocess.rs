@@ -59,6 +59,27 @@ pub struct Options {
     /// Texts of the test set from which the conversations were kept apart; absent where none was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decontaminate_texts: Option<usize>,
+    /// What else was asked of conversations.
+    #[serde(default)]
+    pub quality: Quality,
+}
+
+/// What was asked of conversations; each is absent where it was not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Quality {
+    /// The least percent of letters that are Hangul.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_korean_percent: Option<f64>,
+    /// The most percent of sequences of five characters that stood in the conversation before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_repetition_percent: Option<f64>,
+    /// The most characters of a turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_turn_characters: Option<usize>,
+    /// How many words a conversation must not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped_words: Option<usize>,
 }
 
 /// What is done about private things in what people say.
@@ -158,6 +179,14 @@ pub enum Reason {
     NoAssistantTurn,
     /// Fewer turns than `min_turns`.
     TooShort,
+    /// A turn has more characters than `max_turn_characters`.
+    LongTurn,
+    /// Less of it is Korean than `min_korean_percent`.
+    Language,
+    /// More of it was said before than `max_repetition_percent`.
+    Repetition,
+    /// It holds one of the words to drop.
+    DroppedWord,
     /// Somebody says what the test set to keep apart from says.
     Contaminated,
     /// Somebody says something private, and such conversations are dropped.
@@ -174,10 +203,14 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order in which they are tried.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Empty,
         Self::NoAssistantTurn,
         Self::TooShort,
+        Self::LongTurn,
+        Self::Language,
+        Self::Repetition,
+        Self::DroppedWord,
         Self::Contaminated,
         Self::Private,
         Self::Duplicate,
@@ -304,6 +337,7 @@ mod tests {
                 privacy: None,
                 near_duplicates: None,
                 decontaminate_texts: None,
+                quality: Quality::default(),
             },
             read: 6,
             kept: 3,

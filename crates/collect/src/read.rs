@@ -69,15 +69,21 @@ fn files_of(
     let mut files = Files::open(&source.path)?;
     let names = files.names().to_vec();
     let progress = Progress::new(Lang::pick("읽기", "reading"), names.len() as u64, "files");
+    let mut read = 0;
     for name in &names {
         if names.len() == 1 || detect::of_file(&mut files, name)? == Some(source.format) {
             let path = files.path(name);
             let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
             each(&mut files, name, &path, &stem)?;
+            read += 1;
         }
         progress.inc(1);
     }
     progress.finish();
+    if read == 0 {
+        let expected = format!("files of the format {}", source.format.name());
+        return Err(Error::malformed(&source.path, expected, "none"));
+    }
     Ok(())
 }
 
@@ -93,19 +99,18 @@ fn chats(source: &Source) -> Result<Vec<Chat>> {
         }
         _ => {}
     }
+    let reader: fn(&Path, &str) -> Result<Vec<Chat>> = match source.format {
+        Format::Kakaotalk => |path, text| Ok(vec![kakaotalk::read(path, text)?]),
+        Format::Whatsapp => |path, text| Ok(vec![whatsapp::read(path, text)?]),
+        Format::Telegram => telegram::read,
+        Format::Discord => |path, text| Ok(vec![discord::read(path, text)?]),
+        Format::Line => |path, text| Ok(vec![line::read(path, text)?]),
+        Format::Imessage => |path, text| Ok(vec![imessage::read(path, text)?]),
+        _ => |path, text| Ok(vec![subrip::read(path, text)?]),
+    };
     let mut chats: Vec<Chat> = Vec::new();
     files_of(source, |files, file, path, stem| {
-        let text = files.text(file)?;
-        let mut read = match source.format {
-            Format::Kakaotalk => vec![kakaotalk::read(path, &text)?],
-            Format::Whatsapp => vec![whatsapp::read(path, &text)?],
-            Format::Telegram => telegram::read(path, &text)?,
-            Format::Discord => vec![discord::read(path, &text)?],
-            Format::Line => vec![line::read(path, &text)?],
-            Format::Imessage => vec![imessage::read(path, &text)?],
-            Format::Subrip => vec![subrip::read(path, &text)?],
-            _ => unreachable!("the formats of chats are named by the caller"),
-        };
+        let mut read = reader(path, &files.text(file)?)?;
         for chat in &mut read {
             name(chat, stem);
         }

@@ -12,6 +12,7 @@ mod guard;
 mod near;
 mod options;
 pub mod privacy;
+mod quality;
 mod split;
 mod vocabulary;
 
@@ -31,8 +32,9 @@ use decontaminate::TestSet;
 use encode::Encoded;
 use figures::Drops;
 use guard::Guard;
+use quality::Filters;
 
-pub use options::PrivacyName;
+pub use options::{PrivacyName, QualityArguments};
 
 /// Turns conversations into a tokenizer and token shards.
 ///
@@ -75,6 +77,9 @@ pub struct Arguments {
     /// Directory to write; must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// What conversations must be like
+    #[command(flatten)]
+    pub quality: QualityArguments,
     /// Language and threads
     #[command(flatten)]
     pub common: terminal::Common,
@@ -87,15 +92,17 @@ pub struct Arguments {
 /// cannot be written.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut options = options::check(&arguments)?;
-    let Arguments { conversations: from, decontaminate, out, .. } = arguments;
+    let Arguments { conversations: from, decontaminate, quality, out, .. } = arguments;
     let test_set = decontaminate.as_deref().map(TestSet::read).transpose()?;
+    let filters = Filters::new(options.quality, quality.drop_words.as_deref())?;
+    options.quality = filters.limits();
     options.decontaminate_texts = test_set.as_ref().map(|set| set.texts);
     let out = OutDir::create(&out)?;
 
     let mut drops = Drops::default();
     let mut changes = Changes::default();
     let mut guard = Guard::new(&from, options.privacy, test_set)?;
-    let (read, mut talks) = read(&from, &options, &mut guard, &mut drops, &mut changes)?;
+    let (read, mut talks) = read(&from, &options, &filters, &mut guard, &mut drops, &mut changes)?;
     split::assign(&mut talks, &options);
     drop_duplicates(&mut talks, &mut drops);
     if let Some(similarity) = options.near_duplicates {
@@ -136,6 +143,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 fn read(
     dir: &Path,
     options: &Options,
+    filters: &Filters,
     guard: &mut Guard,
     drops: &mut Drops,
     changes: &mut Changes,
@@ -152,7 +160,7 @@ fn read(
             drops.add(Reason::NoAssistantTurn);
         } else if clean::spoken_turns(&talk.messages) < options.min_turns {
             drops.add(Reason::TooShort);
-        } else if let Some(reason) = guard.refuse(&mut talk) {
+        } else if let Some(reason) = filters.refuse(&talk.messages).or_else(|| guard.refuse(&mut talk)) {
             drops.add(reason);
         } else {
             talks.push(talk);

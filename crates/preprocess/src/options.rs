@@ -1,12 +1,33 @@
 //! What the command line asks for, checked.
 
-use artifact::preprocess::{Options, Privacy};
+use std::path::PathBuf;
+
+use artifact::preprocess::{Options, Privacy, Quality};
 use artifact::tokenizer::SPECIAL;
 use artifact::{Error, Result};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use crate::Arguments;
+
+/// What conversations must be like.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Quality")]
+pub struct QualityArguments {
+    /// Drop conversations of whose letters fewer are Hangul [default: any language is kept]
+    #[arg(long, value_name = "PERCENT")]
+    pub min_korean_percent: Option<f64>,
+    /// Drop conversations that repeat themselves more: of their sequences of five characters, those that stood before
+    /// [default: any is kept]
+    #[arg(long, value_name = "PERCENT")]
+    pub max_repetition_percent: Option<f64>,
+    /// Drop conversations with a longer turn [default: any is kept]
+    #[arg(long, value_name = "CHARACTERS")]
+    pub max_turn_characters: Option<usize>,
+    /// Drop conversations that hold one of the words in this file, one a line, in upper or lower case
+    #[arg(long, value_name = "FILE")]
+    pub drop_words: Option<PathBuf>,
+}
 
 /// What is done about private things, on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -83,5 +104,20 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         privacy,
         near_duplicates,
         decontaminate_texts: None,
+        quality: quality(arguments)?,
     })
+}
+
+/// What is asked of conversations; the words to drop are counted when they are read.
+fn quality(arguments: &Arguments) -> Result<Quality> {
+    let QualityArguments { min_korean_percent, max_repetition_percent, max_turn_characters, .. } =
+        arguments.quality;
+    let percents =
+        [("--min-korean-percent", min_korean_percent), ("--max-repetition-percent", max_repetition_percent)];
+    for (name, percent) in percents {
+        if let Some(percent) = percent.filter(|percent| !(0.0..=100.0).contains(percent)) {
+            return Err(Error::refused(format!("{name} {percent}: expected a number from 0 to 100")));
+        }
+    }
+    Ok(Quality { min_korean_percent, max_repetition_percent, max_turn_characters, dropped_words: None })
 }

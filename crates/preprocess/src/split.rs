@@ -53,6 +53,7 @@ fn by_hash(hash: Hash, options: &Options) -> Split {
 mod tests {
     use super::*;
     use artifact::conversation::Message;
+    use artifact::preprocess::Quality;
 
     const OPTIONS: Options = Options {
         vocab_size: 300,
@@ -63,6 +64,12 @@ mod tests {
         privacy: None,
         near_duplicates: None,
         decontaminate_texts: None,
+        quality: Quality {
+            min_korean_percent: None,
+            max_repetition_percent: None,
+            max_turn_characters: None,
+            dropped_words: None,
+        },
     };
 
     fn talk(question: &str, answer: &str, split: Option<Split>) -> Conversation {

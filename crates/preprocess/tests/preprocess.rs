@@ -191,6 +191,10 @@ fn every_conversation_is_accounted_for() {
         (Reason::Empty, 1),
         (Reason::NoAssistantTurn, 1),
         (Reason::TooShort, 1),
+        (Reason::LongTurn, 0),
+        (Reason::Language, 0),
+        (Reason::Repetition, 0),
+        (Reason::DroppedWord, 0),
         (Reason::Contaminated, 0),
         (Reason::Private, 0),
         (Reason::Duplicate, 2),
@@ -442,4 +446,29 @@ fn a_test_set_is_kept_apart() {
         summary.drops.iter().find(|row| row.reason == Reason::Contaminated).unwrap().conversations
     };
     assert_eq!((dropped(&summary), summary.options.decontaminate_texts), (2, Some(3)));
+}
+
+#[test]
+fn quality_is_asked_for_by_options() {
+    let mut all = talks();
+    all.push(talk("english", &["how are you", "fine"]));
+    all.push(talk("laughter", &["ㅋㅋ", &"하하".repeat(40)]));
+    all.push(talk("long", &["길어?", &(0xAC00..0xAE00).filter_map(char::from_u32).collect::<String>()]));
+    all.push(talk("rude", &["야 이 바부야", "왜"]));
+    let case = Case::new(&all);
+    let words = case.dir.path().join("words.txt");
+    fs::write(&words, "바부\n\nFOO\n").unwrap();
+    let words = words.to_str().unwrap();
+    let limits =
+        ["--min-korean-percent", "50", "--max-repetition-percent", "60", "--max-turn-characters", "300"];
+    let summary = case.run("kept", &[&limits[..], &["--drop-words", words]].concat());
+    for reason in [Reason::Language, Reason::Repetition, Reason::LongTurn, Reason::DroppedWord] {
+        assert_eq!(
+            summary.drops.iter().find(|row| row.reason == reason).unwrap().conversations,
+            1,
+            "{reason:?}"
+        );
+    }
+    assert_eq!(summary.options.quality.dropped_words, Some(2));
+    case.check_failure(&["--min-korean-percent", "101"], &["--min-korean-percent 101"]);
 }

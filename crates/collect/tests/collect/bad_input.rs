@@ -52,6 +52,7 @@ fn missing_and_unknown() {
     refuses(Path::new("https://example.org/talk.csv"), &[], &["does not download yet", "hint"]);
     refuses_file("talk.xyz", b"?", &["talk.xyz", "--format"]);
     refuses(tempfile::tempdir().unwrap().path(), &[], &["rasa", "kakaotalk", "none"]);
+    refuses(&folder("tests/fixtures/cafe"), &["--format", "line"], &["files of the format line", "none"]);
     refuses(&folder("tests/fixtures/cafe"), &["--topics", "cafe,bar"], &["bar", "cafe, garden"]);
 }
 

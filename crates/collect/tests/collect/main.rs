@@ -5,6 +5,7 @@
 mod bad_input;
 mod chats;
 mod corpus;
+mod damaged;
 mod hostile;
 mod kakaotalk;
 mod rasa;
