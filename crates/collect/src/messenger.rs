@@ -116,7 +116,7 @@ mod tests {
         let check = |text: &str, expected: &str| assert_eq!(repaired(text.to_owned()), expected);
         check("\u{ea}\u{b0}\u{80}", "가");
         check("가", "가");
-        check("caf\u{e9}", "café");
+        check("\u{e9}t\u{e9}", "été");
         check("plain", "plain");
         check("\u{ea}\u{b0}\u{80} 가", "\u{ea}\u{b0}\u{80} 가");
     }

@@ -204,11 +204,11 @@ fn slack_channels_threads_and_references() {
 fn messenger_in_parts_newest_first() {
     let part = |messages: &str| {
         format!(
-            r#"{{"participants": [{{"name": "A"}}], "messages": [{messages}], "title": "caf\u00c3\u00a9"}}"#
+            r#"{{"participants": [{{"name": "A"}}], "messages": [{messages}], "title": "\u00c3\u00a9t\u00c3\u00a9"}}"#
         )
     };
     let newer = part(
-        r#"{"sender_name": "B", "timestamp_ms": 1577186590000, "content": "caf\u00c3\u00a9"},
+        r#"{"sender_name": "B", "timestamp_ms": 1577186590000, "content": "\u00c3\u00a9t\u00c3\u00a9"},
            {"sender_name": "B", "timestamp_ms": 1577186585000, "is_unsent": true},
            {"sender_name": "B", "timestamp_ms": 1577186584000, "content": "B sent an attachment.", "share": {}}"#,
     );
@@ -223,7 +223,7 @@ fn messenger_in_parts_newest_first() {
     ];
     let read = of_files(&files, &["--me", "B"]);
     assert_eq!(read.format, Format::Messenger);
-    read.says(&[&["u naïve\n안녕", "a café"]]);
+    read.says(&[&["u naïve\n안녕", "a été"]]);
     read.counts(3, &[(DELETED, 1), (MEDIA, 1)]);
 }
 
