@@ -110,6 +110,9 @@ pub struct Message {
     /// Of an assistant's turn: the slots filled so far, by which response templates are completed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<Slot>,
+    /// Of an assistant's turn: 0 where it is context only and must not be learnt; otherwise absent, or 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u8>,
     /// Of an assistant's turn: values of earlier turns (not of the turn it answers) that it must repeat.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recall: Vec<String>,
@@ -134,8 +137,14 @@ impl Message {
             intent: None,
             action: None,
             slots: Vec::new(),
+            weight: None,
             recall: Vec::new(),
         }
+    }
+
+    /// Whether it is a turn to learn.
+    pub fn is_target(&self) -> bool {
+        self.role == Role::Assistant && self.weight != Some(0)
     }
 
     /// A turn of the person.

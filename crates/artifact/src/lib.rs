@@ -10,6 +10,7 @@ mod error;
 pub mod json;
 pub mod metrics;
 mod out_dir;
+pub mod participants;
 pub mod particle;
 pub mod preprocess;
 pub mod report;

@@ -26,6 +26,10 @@ pub struct Summary {
     pub drops: Vec<Dropped>,
     /// Changes to conversations that may have been kept.
     pub changes: Changes,
+    /// Private things that were found, by kind; every kind has its row, also where there was none. Files of before
+    /// have no rows.
+    #[serde(default)]
+    pub private: Vec<PrivateCount>,
     /// The tokenizer's size.
     pub vocabulary: Vocabulary,
     /// The figures of train, valid and test, in this order.
@@ -45,6 +49,124 @@ pub struct Options {
     pub valid_percent: f64,
     /// Percent that goes to test.
     pub test_percent: f64,
+    /// What is done about private things, where it was asked for; otherwise chats are masked, and nothing else is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
+    /// Similarity from which two conversations are near-duplicates, above 0 and at most 1; absent where none are looked
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_duplicates: Option<f64>,
+    /// Texts of the test set from which the conversations were kept apart; absent where none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decontaminate_texts: Option<usize>,
+    /// What else was asked of conversations.
+    #[serde(default)]
+    pub quality: Quality,
+}
+
+/// What was asked of conversations; each is absent where it was not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Quality {
+    /// The least percent of letters that are Hangul.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_korean_percent: Option<f64>,
+    /// The most percent of sequences of five characters that stood in the conversation before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_repetition_percent: Option<f64>,
+    /// The most characters of a turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_turn_characters: Option<usize>,
+    /// How many words a conversation must not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped_words: Option<usize>,
+}
+
+/// What is done about private things in what people say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Privacy {
+    /// Nothing.
+    Off,
+    /// Each is replaced by a placeholder that names its kind.
+    Mask,
+    /// Conversations that hold one are left out.
+    Drop,
+}
+
+/// A kind of private thing. Where one text can be read as several, the first kind in this order holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivateKind {
+    /// A link that opens something for whoever has it.
+    Link,
+    /// An e-mail address.
+    Email,
+    /// A number of a resident: Korean, of a foreigner in Korea, or of American social security.
+    ResidentNumber,
+    /// A number of a payment card.
+    Card,
+    /// A number of a registered Korean business.
+    BusinessNumber,
+    /// A telephone number.
+    Phone,
+    /// A number of a bank account.
+    Account,
+    /// A number of a passport.
+    Passport,
+    /// A plate of a vehicle.
+    Plate,
+    /// An address of a house or a flat.
+    Address,
+    /// A name on a platform, `@name`.
+    Handle,
+    /// A name of somebody who takes part in the chat.
+    Name,
+}
+
+impl PrivateKind {
+    /// All kinds, in order.
+    pub const ALL: [Self; 12] = [
+        Self::Link,
+        Self::Email,
+        Self::ResidentNumber,
+        Self::Card,
+        Self::BusinessNumber,
+        Self::Phone,
+        Self::Account,
+        Self::Passport,
+        Self::Plate,
+        Self::Address,
+        Self::Handle,
+        Self::Name,
+    ];
+
+    /// The word in placeholders: `[PHONE_1]`.
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Self::Link => "LINK",
+            Self::Email => "EMAIL",
+            Self::ResidentNumber => "RESIDENT_NUMBER",
+            Self::Card => "CARD",
+            Self::BusinessNumber => "BUSINESS_NUMBER",
+            Self::Phone => "PHONE",
+            Self::Account => "ACCOUNT",
+            Self::Passport => "PASSPORT",
+            Self::Plate => "PLATE",
+            Self::Address => "ADDRESS",
+            Self::Handle => "HANDLE",
+            Self::Name => "NAME",
+        }
+    }
+}
+
+/// A row of the table of private things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PrivateCount {
+    /// What.
+    pub kind: PrivateKind,
+    /// How often it was found.
+    pub found: usize,
 }
 
 /// Why a conversation was left out. Each is counted under the first reason that applies, in this order.
@@ -57,18 +179,45 @@ pub enum Reason {
     NoAssistantTurn,
     /// Fewer turns than `min_turns`.
     TooShort,
+    /// A turn has more characters than `max_turn_characters`.
+    LongTurn,
+    /// Less of it is Korean than `min_korean_percent`.
+    Language,
+    /// More of it was said before than `max_repetition_percent`.
+    Repetition,
+    /// It holds one of the words to drop.
+    DroppedWord,
+    /// Somebody says what the test set to keep apart from says.
+    Contaminated,
+    /// Somebody says something private, and such conversations are dropped.
+    Private,
     /// Equal, turn by turn, to another one of the same split.
     Duplicate,
     /// Equal, turn by turn, to one of a split that is held out further: train yields to valid, both to test.
     HeldOut,
+    /// Almost equal to another one of the same split, or of one that is held out further.
+    NearDuplicate,
     /// Not even the first answer fits into `max_tokens`.
     TooLong,
 }
 
 impl Reason {
     /// All reasons, in the order in which they are tried.
-    pub const ALL: [Self; 6] =
-        [Self::Empty, Self::NoAssistantTurn, Self::TooShort, Self::Duplicate, Self::HeldOut, Self::TooLong];
+    pub const ALL: [Self; 13] = [
+        Self::Empty,
+        Self::NoAssistantTurn,
+        Self::TooShort,
+        Self::LongTurn,
+        Self::Language,
+        Self::Repetition,
+        Self::DroppedWord,
+        Self::Contaminated,
+        Self::Private,
+        Self::Duplicate,
+        Self::HeldOut,
+        Self::NearDuplicate,
+        Self::TooLong,
+    ];
 }
 
 /// A row of the table of drops.
@@ -185,6 +334,10 @@ mod tests {
                 min_turns: 2,
                 valid_percent: 5.0,
                 test_percent: 5.0,
+                privacy: None,
+                near_duplicates: None,
+                decontaminate_texts: None,
+                quality: Quality::default(),
             },
             read: 6,
             kept: 3,
@@ -194,6 +347,7 @@ mod tests {
                 Dropped { reason: Reason::Duplicate, conversations: 2 },
             ],
             changes: Changes::default(),
+            private: Vec::new(),
             vocabulary: Vocabulary { size: 300, special: 5, merges: 39 },
             splits: vec![figures(Split::Train, 2), figures(Split::Valid, 1), figures(Split::Test, 0)],
         }

@@ -5,6 +5,7 @@ use schemars::{Schema, schema_for};
 use crate::config::{GenerationConfig, ModelConfig};
 use crate::conversation::Conversation;
 use crate::metrics::Row;
+use crate::participants::Participants;
 use crate::preprocess::Summary;
 use crate::report::{Report, Sample};
 use crate::response::ResponseTemplate;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("conversations.schema.json", schema_for!(Conversation)),
         ("generation_config.schema.json", schema_for!(GenerationConfig)),
         ("metrics.schema.json", schema_for!(Row)),
+        ("participants.schema.json", schema_for!(Participants)),
         ("preprocess.schema.json", schema_for!(Summary)),
         ("report.schema.json", schema_for!(Report)),
         ("responses.schema.json", schema_for!(ResponseTemplate)),

@@ -54,6 +54,97 @@ pub enum Format {
     Jsonl,
     /// Rows of a question and its answer.
     Csv,
+    /// `KakaoTalk`'s export of a chat, from Android, iOS, Windows or macOS.
+    Kakaotalk,
+    /// `WhatsApp`'s export of a chat, text or zip.
+    Whatsapp,
+    /// Telegram Desktop's `result.json`.
+    Telegram,
+    /// A channel exported by `DiscordChatExporter`, JSON or CSV.
+    Discord,
+    /// A Slack workspace, zip or folder.
+    Slack,
+    /// Messenger's or Instagram's `message_1.json` ....
+    Messenger,
+    /// LINE's export of a chat.
+    Line,
+    /// A text file of `imessage-exporter`.
+    Imessage,
+    /// `ChatGPT`'s `conversations.json`.
+    Chatgpt,
+    /// Conversations of `from` and `value`.
+    Sharegpt,
+    /// Records of `instruction`, `input` and `output`.
+    Alpaca,
+    /// Parquet with a column of messages, or columns of prompt and response.
+    Parquet,
+    /// `ChatterBot`'s YAML: lists of what is said in turns.
+    Chatterbot,
+    /// `SubRip` subtitles.
+    Subrip,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 17] = [
+        Self::Rasa,
+        Self::Jsonl,
+        Self::Csv,
+        Self::Kakaotalk,
+        Self::Whatsapp,
+        Self::Telegram,
+        Self::Discord,
+        Self::Slack,
+        Self::Messenger,
+        Self::Line,
+        Self::Imessage,
+        Self::Chatgpt,
+        Self::Sharegpt,
+        Self::Alpaca,
+        Self::Parquet,
+        Self::Chatterbot,
+        Self::Subrip,
+    ];
+
+    /// The format's name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rasa => "rasa",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Kakaotalk => "kakaotalk",
+            Self::Whatsapp => "whatsapp",
+            Self::Telegram => "telegram",
+            Self::Discord => "discord",
+            Self::Slack => "slack",
+            Self::Messenger => "messenger",
+            Self::Line => "line",
+            Self::Imessage => "imessage",
+            Self::Chatgpt => "chatgpt",
+            Self::Sharegpt => "sharegpt",
+            Self::Alpaca => "alpaca",
+            Self::Parquet => "parquet",
+            Self::Chatterbot => "chatterbot",
+            Self::Subrip => "subrip",
+        }
+    }
+
+    /// Whether it holds what people said to each other, under their names: such talk is private until they say
+    /// otherwise.
+    pub fn is_chat(self) -> bool {
+        matches!(
+            self,
+            Self::Kakaotalk
+                | Self::Whatsapp
+                | Self::Telegram
+                | Self::Discord
+                | Self::Slack
+                | Self::Messenger
+                | Self::Line
+                | Self::Imessage
+                | Self::Chatgpt
+        )
+    }
 }
 
 /// The conversations of one split.

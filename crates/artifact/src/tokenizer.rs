@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokenizers::Tokenizer;
 
-use crate::conversation::{Message, Role};
+use crate::conversation::Message;
 use crate::{Error, Result, json, write_atomic};
 
 pub use special::without_special;
@@ -213,11 +213,12 @@ impl ChatTokenizer {
     /// # Errors
     /// [`Error::Refused`] when the template refuses the messages, or rewrites earlier turns as a talk goes on.
     pub fn conversation(&self, messages: &[Message]) -> Result<Rendered> {
+        let is_target: Vec<bool> = messages.iter().map(Message::is_target).collect();
         let messages = self.harmless(messages);
         let text = self.render(&messages, false)?;
         let mut targets = Vec::new();
-        for (index, message) in messages.iter().enumerate() {
-            if message.role != Role::Assistant {
+        for (index, is_target) in is_target.into_iter().enumerate() {
+            if !is_target {
                 continue;
             }
             let prompt = self.render(&messages[..index], true)?;

@@ -4,23 +4,30 @@ use std::path::PathBuf;
 
 use artifact::sources::{Format, SourceOption};
 use artifact::{Error, Result};
-use clap::{Parser, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser};
 
+use crate::moment;
 use crate::rasa::join::Joining;
+use crate::turns::{Rules, Speakers};
 
 /// Turn sources of talk into conversations, one JSON object a line
 #[derive(Debug, Clone, Parser)]
 #[command(name = "collect", version)]
 pub struct Arguments {
-    /// A file, a folder, or a description of one (datasets/*.toml); may be repeated
+    /// A file, a folder, an archive, or a description of one (datasets/*.toml); may be repeated
     #[arg(long, required = true, value_name = "PATH")]
     pub source: Vec<String>,
     /// The directory to write; it must not exist
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// How the sources are written; told by their names and contents when absent
-    #[arg(long, value_enum)]
-    pub format: Option<FormatName>,
+    #[arg(long, value_name = "DIR", required_unless_present = "preview")]
+    pub out: Option<PathBuf>,
+    /// Show what would be read, and the first conversations, and write nothing
+    #[arg(long, conflicts_with = "out")]
+    pub preview: bool,
+    /// How the sources are written; told by their contents when absent
+    #[arg(long, value_name = "FORMAT")]
+    #[arg(value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(format_named))]
+    pub format: Option<Format>,
     /// Seed of every random choice
     #[arg(long, default_value_t = 42, value_name = "N")]
     pub seed: u64,
@@ -64,30 +71,39 @@ pub struct Arguments {
     /// Header of the question's and the answer's column in CSV [default: Q,A or question,answer or user,assistant]
     #[arg(long, value_name = "QUESTION,ANSWER")]
     pub columns: Option<String>,
+    /// How chats are read
+    #[command(flatten)]
+    pub chats: ChatArguments,
     /// What every binary takes.
     #[command(flatten)]
     pub common: terminal::Common,
 }
 
-/// A format on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormatName {
-    /// A folder with domain.yml or domain/, and data/
-    Rasa,
-    /// Lines of {"messages": [{"role", "content"}, ...]}
-    Jsonl,
-    /// A header, then a question and its answer in each row; .tsv is separated by tabs
-    Csv,
+/// How chats are read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Chats")]
+pub struct ChatArguments {
+    /// The person who becomes the assistant, by the name that the chat shows; everyone else is the user [default: the
+    /// one who exported the chat, where the export tells]
+    #[arg(long, value_name = "NAME")]
+    pub me: Option<String>,
+    /// Silence after which another conversation begins, in seconds (s), minutes (m), hours (h) or days (d)
+    #[arg(long, default_value = "3h", value_name = "TIME")]
+    pub gap: String,
+    /// Begin each turn of a user with their name
+    #[arg(long)]
+    pub speakers: bool,
+    /// How far the clocks of a chat are ahead of UTC, where its export does not tell
+    #[arg(long, default_value = "+09:00", value_name = "+HH:MM", allow_hyphen_values = true)]
+    pub utc_offset: String,
+    /// Subtitles name no speakers: take each cue for an answer to the one before (a small --gap, such as 10s, helps)
+    #[arg(long)]
+    pub alternate: bool,
 }
 
-impl From<FormatName> for Format {
-    fn from(name: FormatName) -> Self {
-        match name {
-            FormatName::Rasa => Self::Rasa,
-            FormatName::Jsonl => Self::Jsonl,
-            FormatName::Csv => Self::Csv,
-        }
-    }
+/// The format of this name.
+fn format_named(name: String) -> std::result::Result<Format, String> {
+    Format::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| format!("no format `{name}`"))
 }
 
 /// The headers of the two columns of a table.
@@ -132,6 +148,10 @@ pub(crate) struct Options {
     pub(crate) compose_names: bool,
     pub(crate) dialogues: bool,
     pub(crate) columns: Option<Columns>,
+    /// How chats are read.
+    pub(crate) rules: Rules,
+    /// Whether the cues of subtitles answer each other.
+    pub(crate) alternate: bool,
 }
 
 /// The fewest held-out conversations that are expanded when their number is not given.
@@ -170,7 +190,7 @@ impl Options {
         topics.sort();
         topics.dedup();
         Ok(Self {
-            format: arguments.format.map(Format::from),
+            format: arguments.format,
             seed: arguments.seed,
             bot_name: bot_name.to_owned(),
             topics,
@@ -183,6 +203,8 @@ impl Options {
             compose_names: arguments.compose_names,
             dialogues: !arguments.no_dialogues,
             columns,
+            rules: rules(&arguments.chats)?,
+            alternate: arguments.chats.alternate,
         })
     }
 
@@ -222,6 +244,37 @@ impl Options {
         }
         options
     }
+}
+
+/// How chats are to be read.
+fn rules(arguments: &ChatArguments) -> Result<Rules> {
+    let gap = seconds(&arguments.gap).ok_or_else(|| {
+        Error::refused(format!("--gap {}: a time is needed", arguments.gap))
+            .with_hint("such as 30m, 3h or 1d")
+    })?;
+    let offset = moment::offset(&arguments.utc_offset).ok_or_else(|| {
+        let message = format!("--utc-offset {}: hours and minutes are needed", arguments.utc_offset);
+        Error::refused(message).with_hint("such as +09:00 or -05:30")
+    })?;
+    let speakers = if arguments.speakers { Speakers::Named } else { Speakers::Unnamed };
+    let me = arguments.me.as_deref().map(str::trim);
+    if me == Some("") {
+        return Err(Error::refused("--me: a name is needed").with_hint("give it as the chat shows it"));
+    }
+    Ok(Rules { me: me.map(str::to_owned), gap, speakers, offset })
+}
+
+/// Seconds of `90s`, `30m`, `3h`, `1d`.
+fn seconds(text: &str) -> Option<i64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<i64>().ok().filter(|number| *number > 0)?.checked_mul(unit)
 }
 
 /// An option as `sources.json` tells it.

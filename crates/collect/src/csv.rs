@@ -1,6 +1,6 @@
 //! Rows of a question and its answer: each becomes a conversation of two turns.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use ::csv::{ErrorKind, Position, ReaderBuilder, StringRecord};
@@ -11,6 +11,7 @@ use fs_err as fs;
 use terminal::{Lang, Progress};
 
 use crate::arguments::Columns;
+use crate::decode;
 use crate::output::{Output, Talk};
 use crate::source::{self, Source};
 use crate::tally::Tally;
@@ -35,8 +36,7 @@ fn read_file(
     output: &mut Output,
 ) -> Result<Columns> {
     let tabs = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
-    let mut reader =
-        ReaderBuilder::new().delimiter(if tabs { b'\t' } else { b',' }).from_reader(fs::File::open(path)?);
+    let mut reader = ReaderBuilder::new().delimiter(if tabs { b'\t' } else { b',' }).from_reader(open(path)?);
     let headers = reader.headers().map_err(|error| located(path, error))?.clone();
     let columns = choose(path, &headers, columns)?;
     let at = |name: &str| {
@@ -69,6 +69,24 @@ fn read_file(
         None => Err(Error::malformed(path, "rows below the header", "none")),
         Some(position) => closed(path, &position).map(|()| columns),
     }
+}
+
+/// The file's bytes where it is UTF-8, which may be of any size; otherwise its text as UTF-8.
+fn open(path: &Path) -> Result<Box<dyn Read>> {
+    if has_utf8(path)? {
+        Ok(Box::new(fs::File::open(path)?))
+    } else {
+        Ok(Box::new(Cursor::new(decode::read(path)?)))
+    }
+}
+
+/// Bytes by which the encoding is told.
+const HEAD: u64 = 1 << 20;
+
+fn has_utf8(path: &Path) -> Result<bool> {
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+    Ok(decode::is_utf8(&head))
 }
 
 fn choose(path: &Path, headers: &StringRecord, asked: Option<&Columns>) -> Result<Columns> {
@@ -116,10 +134,7 @@ fn located(path: &Path, error: ::csv::Error) -> Error {
 
 /// Checks that the last row does not end inside a quoted value, as in a file cut short: the reader takes that for its end.
 fn closed(path: &Path, last: &Position) -> Result<()> {
-    let mut file = fs::File::open(path)?;
-    file.seek(SeekFrom::Start(last.byte()))?;
-    let mut row = Vec::new();
-    file.read_to_end(&mut row)?;
+    let row = rest(path, last.byte())?;
     let open = row.iter().fold(false, |open, byte| open ^ (*byte == b'"'));
     if !open {
         return Ok(());
@@ -127,4 +142,16 @@ fn closed(path: &Path, last: &Position) -> Result<()> {
     let place = Place::Line(last.line() as usize);
     Err(Error::at(path, place, "a quote that closes the value", "the end of the file")
         .with_hint("the file may be cut short"))
+}
+
+/// What [`open`] gives from a byte on.
+fn rest(path: &Path, start: u64) -> Result<Vec<u8>> {
+    if !has_utf8(path)? {
+        return Ok(decode::read(path)?.into_bytes().split_off(start as usize));
+    }
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut row = Vec::new();
+    file.read_to_end(&mut row)?;
+    Ok(row)
 }

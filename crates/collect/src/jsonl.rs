@@ -3,16 +3,19 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use artifact::conversation::{Message, Role, Slot, Split};
+use artifact::conversation::{Message, Slot, Split};
 use artifact::sources::Count;
 use artifact::{Error, Result, json, response};
 use fs_err as fs;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use terminal::{Lang, Progress};
 
 use crate::output::{Output, Talk};
+use crate::roles::{Content, Speaker};
 use crate::source::{self, Source};
 use crate::tally::Tally;
+use crate::value::Id;
 
 /// A line; other keys are left.
 #[derive(Debug, Deserialize)]
@@ -23,18 +26,12 @@ pub(crate) struct Conversation {
     messages: Vec<Turn>,
 }
 
-/// An identifier, as text or as a number.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Id {
-    Text(String),
-    Number(i64),
-}
-
 #[derive(Debug, Deserialize)]
 struct Turn {
     role: String,
-    content: Option<String>,
+    #[serde(default)]
+    content: Content,
+    weight: Option<f64>,
     time: Option<String>,
     intent: Option<String>,
     action: Option<String>,
@@ -42,6 +39,8 @@ struct Turn {
     slots: Vec<Slot>,
     #[serde(default)]
     recall: Vec<String>,
+    tool_calls: Option<IgnoredAny>,
+    function_call: Option<IgnoredAny>,
 }
 
 /// Reads every file of the source, and the responses that `collect` wrote beside them.
@@ -92,14 +91,10 @@ pub(crate) fn read_file(
             error.with_hint("each line is {\"messages\": [{\"role\": \"user\", \"content\": \"...\"}, ...]}")
         })?;
         let number = lines.line();
-        let id = match conversation.id {
-            Some(Id::Text(id)) => id,
-            Some(Id::Number(id)) => id.to_string(),
-            None => format!("{stem}-{number:06}"),
-        };
-        match conversation.messages.into_iter().map(Turn::message).collect::<std::result::Result<Vec<_>, _>>()
-        {
-            Ok(messages) if messages.iter().all(|message| message.role != Role::Assistant) => {
+        let id = conversation.id.map_or_else(|| format!("{stem}-{number:06}"), |id| id.to_string());
+        let turns = conversation.messages.into_iter().filter_map(|turn| turn.message().transpose());
+        match turns.collect::<std::result::Result<Vec<_>, _>>() {
+            Ok(messages) if !messages.iter().any(Message::is_target) => {
                 tally.reject("no turn of the assistant");
             }
             Ok(messages) => {
@@ -114,19 +109,22 @@ pub(crate) fn read_file(
 }
 
 impl Turn {
-    fn message(self) -> std::result::Result<Message, &'static str> {
-        let role = match self.role.as_str() {
-            "system" => Role::System,
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            _ => return Err("a role other than system, user and assistant"),
+    /// The turn, unless it calls a tool or is a tool's; why the conversation must go, where it is neither that nor a
+    /// turn.
+    fn message(self) -> std::result::Result<Option<Message>, &'static str> {
+        let role = match Speaker::named(&self.role) {
+            Some(Speaker::Role(role)) => role,
+            Some(Speaker::Tool) => return Ok(None),
+            None => return Err("a role other than system, user, assistant and tool"),
         };
-        let content = self.content.unwrap_or_default();
+        let calls = self.tool_calls.is_some() || self.function_call.is_some();
+        let content = self.content.plain();
         if content.trim().is_empty() {
-            return Err("an empty turn");
+            return if calls { Ok(None) } else { Err("an empty turn") };
         }
+        let weight = self.weight.map(|weight| u8::from(weight != 0.0));
         let (time, intent, action, slots, recall) =
             (self.time, self.intent, self.action, self.slots, self.recall);
-        Ok(Message { role, content, time, intent, action, slots, recall })
+        Ok(Some(Message { role, content, time, intent, action, slots, weight, recall }))
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use artifact::Result;
 use artifact::conversation::{Conversation, ConversationWriter, Message, Split};
-use artifact::response::ResponseTemplate;
+use artifact::participants::{Participants, SourceParticipants};
+use artifact::response::{self, ResponseTemplate};
 use artifact::sources::SplitCount;
 
 use crate::source::Source;
@@ -26,6 +27,7 @@ pub(crate) struct Output {
     writer: ConversationWriter,
     ids: HashSet<String>,
     responses: Vec<ResponseTemplate>,
+    participants: Participants,
     name: String,
     license: Option<String>,
     written: u64,
@@ -38,6 +40,7 @@ impl Output {
             writer: ConversationWriter::new(dir),
             ids: HashSet::new(),
             responses: Vec::new(),
+            participants: Participants::default(),
             name: String::new(),
             license: None,
             written: 0,
@@ -79,9 +82,23 @@ impl Output {
         self.responses.extend(responses);
     }
 
-    /// Ends the last file: how many conversations there are, and the responses.
-    pub(crate) fn finish(self) -> Result<(u64, Vec<ResponseTemplate>)> {
-        Ok((self.writer.finish()? as u64, self.responses))
+    /// Notes who speaks in the source.
+    pub(crate) fn meet(&mut self, names: Vec<String>) {
+        if !names.is_empty() {
+            self.participants.sources.push(SourceParticipants { source: self.name.clone(), names });
+        }
+    }
+
+    /// Ends the last file and writes what goes with the conversations; gives how many there are.
+    pub(crate) fn finish(self, dir: &Path) -> Result<u64> {
+        let conversations = self.writer.finish()? as u64;
+        if !self.responses.is_empty() {
+            response::write(dir, &self.responses)?;
+        }
+        if !self.participants.sources.is_empty() {
+            self.participants.write(dir)?;
+        }
+        Ok(conversations)
     }
 
     /// `SOURCE/ID`, with a number where that is taken.

@@ -8,7 +8,7 @@ use fs_err as fs;
 use serde::Deserialize;
 
 use crate::arguments::{Columns, Options};
-use crate::digest;
+use crate::{decode, detect, digest};
 
 /// A source that exists and whose format is known.
 #[derive(Debug, Clone)]
@@ -67,7 +67,12 @@ fn one(text: &str, options: &Options) -> Result<Source> {
     if path.is_dir() && beside.is_file() {
         return description(&beside, options);
     }
-    open(path, name_of(path), None, options)
+    let mut source = open(path, name_of(path), None, options)?;
+    if source.format.is_chat() {
+        // A chat's file has the name of somebody who speaks in it.
+        source.format.name().clone_into(&mut source.name);
+    }
+    Ok(source)
 }
 
 fn not_downloaded(url: &str) -> Error {
@@ -85,7 +90,7 @@ fn name_of(path: &Path) -> String {
 fn open(path: &Path, name: String, format: Option<Format>, options: &Options) -> Result<Source> {
     let format = match options.format.or(format) {
         Some(format) => format,
-        None => detect(path)?,
+        None => detect::of_path(path)?,
     };
     if format == Format::Rasa && !path.is_dir() {
         return Err(Error::malformed(path, "a folder with domain and data, as Rasa has it", "a file")
@@ -103,7 +108,7 @@ fn open(path: &Path, name: String, format: Option<Format>, options: &Options) ->
 }
 
 fn description(file: &Path, options: &Options) -> Result<Source> {
-    let text = read_text(file)?;
+    let text = decode::read(file)?;
     let description: Description = toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
@@ -139,35 +144,6 @@ fn description(file: &Path, options: &Options) -> Result<Source> {
     Ok(source)
 }
 
-/// Tells the format by the file's extension or the folder's contents.
-fn detect(path: &Path) -> Result<Format> {
-    if !path.is_dir() {
-        return by_extension(path).ok_or_else(|| {
-            Error::malformed(path, "a name in .jsonl, .csv, .tsv or .toml", "another")
-                .with_hint("name the format with --format")
-        });
-    }
-    if path.join("domain").is_dir() || path.join("domain.yml").is_file() {
-        return Ok(Format::Rasa);
-    }
-    let mut formats: Vec<Format> =
-        digest::files(path)?.iter().filter_map(|file| by_extension(file)).collect();
-    formats.dedup();
-    match formats[..] {
-        [format] => Ok(format),
-        [] => Err(Error::malformed(path, "a Rasa project, or files in .jsonl or .csv", "none of them")),
-        _ => Err(Error::malformed(path, "files of one format", "several").with_hint("name it with --format")),
-    }
-}
-
-fn by_extension(path: &Path) -> Option<Format> {
-    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "jsonl" | "ndjson" => Some(Format::Jsonl),
-        "csv" | "tsv" => Some(Format::Csv),
-        _ => None,
-    }
-}
-
 /// The files of a source in this format: itself, or those in its folder.
 pub(crate) fn files_of(source: &Source) -> Result<Vec<PathBuf>> {
     if !source.path.is_dir() {
@@ -175,27 +151,14 @@ pub(crate) fn files_of(source: &Source) -> Result<Vec<PathBuf>> {
     }
     let files: Vec<PathBuf> = digest::files(&source.path)?
         .into_iter()
-        .filter(|file| by_extension(file) == Some(source.format))
+        .filter(|file| {
+            let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+            detect::by_extension(&extension) == Some(source.format)
+        })
         .collect();
     if files.is_empty() {
         let expected = format!("files of the format {:?}", source.format).to_lowercase();
         return Err(Error::malformed(&source.path, expected, "none"));
     }
     Ok(files)
-}
-
-/// Reads a file as UTF-8, telling the line of the first byte that is not.
-pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let bytes = fs::read(path)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].split(|byte| *byte == b'\n').count();
-        Error::at(
-            path,
-            Place::Line(line),
-            "text in UTF-8",
-            format!("the byte 0x{:02x}", error.as_bytes()[valid]),
-        )
-        .with_hint("save the file as UTF-8")
-    })
 }

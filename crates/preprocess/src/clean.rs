@@ -48,7 +48,7 @@ fn visible(character: char) -> Option<char> {
     }
 }
 
-/// Turns cleaned, those without words removed, and consecutive ones of a role joined.
+/// Turns cleaned, those without words removed, and consecutive ones of a role joined, where they are learnt alike.
 pub(crate) fn clean_messages(messages: Vec<Message>, changes: &mut Changes) -> Vec<Message> {
     let mut cleaned: Vec<Message> = Vec::with_capacity(messages.len());
     for message in messages {
@@ -58,7 +58,7 @@ pub(crate) fn clean_messages(messages: Vec<Message>, changes: &mut Changes) -> V
             continue;
         }
         match cleaned.last_mut() {
-            Some(last) if last.role == message.role => {
+            Some(last) if last.role == message.role && last.weight == message.weight => {
                 changes.merged_turns += 1;
                 join(last, message);
             }

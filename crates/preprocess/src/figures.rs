@@ -72,8 +72,15 @@ fn name(reason: Reason) -> &'static str {
         Reason::Empty => Lang::pick("내용 없음", "empty"),
         Reason::NoAssistantTurn => Lang::pick("답 없음", "no answer"),
         Reason::TooShort => Lang::pick("너무 짧음", "too short"),
+        Reason::LongTurn => Lang::pick("너무 긴 말", "a turn too long"),
+        Reason::Language => Lang::pick("다른 언어", "another language"),
+        Reason::Repetition => Lang::pick("되풀이", "repetition"),
+        Reason::DroppedWord => Lang::pick("걸러 낼 낱말", "a word to drop"),
+        Reason::Contaminated => Lang::pick("평가 자료와 겹침", "overlaps the test set"),
+        Reason::Private => Lang::pick("개인 정보 있음", "private"),
         Reason::Duplicate => Lang::pick("중복", "duplicate"),
         Reason::HeldOut => Lang::pick("평가용 대화와 같음", "equal to a held-out one"),
+        Reason::NearDuplicate => Lang::pick("거의 같음", "near-duplicate"),
         Reason::TooLong => Lang::pick("너무 긺", "too long"),
     }
 }
@@ -90,12 +97,22 @@ pub(crate) fn reasons(drops: &[Dropped]) -> String {
 
 /// The summary for a person, a line each.
 pub(crate) fn tell(summary: &Summary) -> Vec<String> {
-    let Summary { options, read, kept, dropped, drops, changes, vocabulary, splits } = summary;
+    let Summary { options, read, kept, dropped, drops, changes, private, vocabulary, splits } = summary;
     let why = if *dropped > 0 { format!(": {}", reasons(drops)) } else { String::new() };
     let mut lines = vec![Lang::pick(
         format!("대화 {read}개를 읽어 {kept}개를 남기고 {dropped}개를 뺐습니다{why}"),
         format!("{read} conversations read, {kept} kept, {dropped} dropped{why}"),
     )];
+    let found: Vec<String> = private
+        .iter()
+        .filter(|row| row.found > 0)
+        .map(|row| format!("{} {}", row.kind.placeholder(), row.found))
+        .collect();
+    if !found.is_empty() {
+        let found = found.join(", ");
+        lines
+            .push(Lang::pick(format!("개인 정보를 찾음: {found}"), format!("private things found: {found}")));
+    }
     let (cut, turns, limit) = (changes.cut_conversations, changes.cut_turns, options.max_tokens);
     if cut > 0 {
         lines.push(Lang::pick(

@@ -1,13 +1,18 @@
 //! The `preprocess` stage: conversations to a tokenizer and token shards.
 //!
-//! Clean, split, drop duplicates, fit the tokenizer to what train says, encode, write. Every conversation that is
+//! Clean, mask what is private, split, drop duplicates, fit the tokenizer to what train says, encode, write. Every conversation that is
 //! read is either kept or counted under the reason why not.
 
 mod clean;
+mod decontaminate;
 mod duplicates;
 mod encode;
 mod figures;
+mod guard;
+mod near;
 mod options;
+pub mod privacy;
+mod quality;
 mod split;
 mod vocabulary;
 
@@ -23,13 +28,18 @@ use artifact::{Error, OutDir, json, response};
 use clap::Parser;
 use fs_err as fs;
 
+use decontaminate::TestSet;
 use encode::Encoded;
 use figures::Drops;
+use guard::Guard;
+use quality::Filters;
+
+pub use options::{PrivacyName, QualityArguments};
 
 /// Turns conversations into a tokenizer and token shards.
 ///
-/// Cleans the text (Unicode NFC, white space, control characters), joins consecutive turns of one role, drops exact
-/// duplicates, splits into train, valid and test, fits a byte-level BPE tokenizer to train, and writes the tokens of
+/// Cleans the text (Unicode NFC, white space, control characters), joins consecutive turns of one role, masks what is
+/// private in chats, drops duplicates, splits into train, valid and test, fits a byte-level BPE tokenizer to train, and writes the tokens of
 /// every conversation with the flags that say which of them are training targets.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "preprocess", version, about)]
@@ -52,9 +62,24 @@ pub struct Arguments {
     /// Percent of the conversations that name no split which go to test, chosen by their first question
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     pub test_percent: f64,
+    /// What to do about private things: numbers of telephones, residents, cards, accounts, addresses, names of those who
+    /// take part, and so on [default: mask in chats, off in other sources]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub privacy: Option<PrivacyName>,
+    /// Drop conversations that are almost equal to another: from this similarity on, the share of sequences of five
+    /// letters that both have, above 0 and at most 1 [default: only equal ones are dropped]
+    #[arg(long, value_name = "SIMILARITY")]
+    pub near_duplicates: Option<f64>,
+    /// Drop conversations that overlap this test set: that say one of its turns (of at least 8 letters, but for blanks
+    /// and signs) or 40 letters in a row; conversations as .jsonl, or a text on each line
+    #[arg(long, value_name = "FILE")]
+    pub decontaminate: Option<PathBuf>,
     /// Directory to write; must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// What conversations must be like
+    #[command(flatten)]
+    pub quality: QualityArguments,
     /// Language and threads
     #[command(flatten)]
     pub common: terminal::Common,
@@ -66,15 +91,23 @@ pub struct Arguments {
 /// When an option makes no sense, the conversations cannot be read or leave nothing to train on, or the output
 /// cannot be written.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let options = options::check(&arguments)?;
-    let Arguments { conversations: from, out, .. } = arguments;
+    let mut options = options::check(&arguments)?;
+    let Arguments { conversations: from, decontaminate, quality, out, .. } = arguments;
+    let test_set = decontaminate.as_deref().map(TestSet::read).transpose()?;
+    let filters = Filters::new(options.quality, quality.drop_words.as_deref())?;
+    options.quality = filters.limits();
+    options.decontaminate_texts = test_set.as_ref().map(|set| set.texts);
     let out = OutDir::create(&out)?;
 
     let mut drops = Drops::default();
     let mut changes = Changes::default();
-    let (read, mut talks) = read(&from, &options, &mut drops, &mut changes)?;
+    let mut guard = Guard::new(&from, options.privacy, test_set)?;
+    let (read, mut talks) = read(&from, &options, &filters, &mut guard, &mut drops, &mut changes)?;
     split::assign(&mut talks, &options);
     drop_duplicates(&mut talks, &mut drops);
+    if let Some(similarity) = options.near_duplicates {
+        drop_near_duplicates(&mut talks, similarity, &mut drops);
+    }
     require_train(&from, &talks, &drops)?;
 
     let train = talks.iter().filter(|talk| talk.split == Some(Split::Train));
@@ -93,6 +126,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         dropped: drops.total(),
         drops: drops.table(),
         changes,
+        private: guard.table(),
         vocabulary: Vocabulary { size, special: SPECIAL.len(), merges: size - options::SMALLEST_VOCABULARY },
         splits,
     };
@@ -109,6 +143,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 fn read(
     dir: &Path,
     options: &Options,
+    filters: &Filters,
+    guard: &mut Guard,
     drops: &mut Drops,
     changes: &mut Changes,
 ) -> artifact::Result<(usize, Vec<Conversation>)> {
@@ -124,6 +160,8 @@ fn read(
             drops.add(Reason::NoAssistantTurn);
         } else if clean::spoken_turns(&talk.messages) < options.min_turns {
             drops.add(Reason::TooShort);
+        } else if let Some(reason) = filters.refuse(&talk.messages).or_else(|| guard.refuse(&mut talk)) {
+            drops.add(reason);
         } else {
             talks.push(talk);
         }
@@ -145,6 +183,18 @@ fn drop_duplicates(talks: &mut Vec<Conversation>, drops: &mut Drops) {
             false
         }
         None => true,
+    });
+}
+
+fn drop_near_duplicates(talks: &mut Vec<Conversation>, similarity: f64, drops: &mut Drops) {
+    let turns = talks.iter().map(|talk| (split_of(talk), talk.messages.as_slice()));
+    let mut goes = near::find(turns, similarity).into_iter();
+    talks.retain(|_| {
+        let goes = goes.next().unwrap_or_default();
+        if goes {
+            drops.add(Reason::NearDuplicate);
+        }
+        !goes
     });
 }
 

@@ -1,10 +1,44 @@
 //! What the command line asks for, checked.
 
-use artifact::preprocess::Options;
+use std::path::PathBuf;
+
+use artifact::preprocess::{Options, Privacy, Quality};
 use artifact::tokenizer::SPECIAL;
 use artifact::{Error, Result};
 
+use clap::{Args, ValueEnum};
+
 use crate::Arguments;
+
+/// What conversations must be like.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Quality")]
+pub struct QualityArguments {
+    /// Drop conversations of whose letters fewer are Hangul [default: any language is kept]
+    #[arg(long, value_name = "PERCENT")]
+    pub min_korean_percent: Option<f64>,
+    /// Drop conversations that repeat themselves more: of their sequences of five characters, those that stood before
+    /// [default: any is kept]
+    #[arg(long, value_name = "PERCENT")]
+    pub max_repetition_percent: Option<f64>,
+    /// Drop conversations with a longer turn [default: any is kept]
+    #[arg(long, value_name = "CHARACTERS")]
+    pub max_turn_characters: Option<usize>,
+    /// Drop conversations that hold one of the words in this file, one a line, in upper or lower case
+    #[arg(long, value_name = "FILE")]
+    pub drop_words: Option<PathBuf>,
+}
+
+/// What is done about private things, on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrivacyName {
+    /// Leave them
+    Off,
+    /// Replace each by a placeholder that names its kind
+    Mask,
+    /// Leave out conversations that hold one
+    Drop,
+}
 
 /// The smallest vocabulary: the special tokens and the 256 bytes, from which any text can be written.
 pub(crate) const SMALLEST_VOCABULARY: usize = SPECIAL.len() + 256;
@@ -20,7 +54,16 @@ const SMALLEST_MAX_TOKENS: usize = 8;
 /// # Errors
 /// [`Error::Refused`] when a value makes no sense.
 pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
-    let &Arguments { vocab_size, max_tokens, min_turns, valid_percent, test_percent, .. } = arguments;
+    let &Arguments {
+        vocab_size,
+        max_tokens,
+        min_turns,
+        valid_percent,
+        test_percent,
+        privacy,
+        near_duplicates,
+        ..
+    } = arguments;
     if !(SMALLEST_VOCABULARY..=LARGEST_VOCABULARY).contains(&vocab_size) {
         let special = SPECIAL.len();
         return Err(Error::refused(format!(
@@ -42,5 +85,39 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         let message = format!("--valid-percent and --test-percent add up to {sum}: expected less than 100");
         return Err(Error::refused(message).with_hint("the rest is what the model learns from"));
     }
-    Ok(Options { vocab_size, max_tokens, min_turns, valid_percent, test_percent })
+    if let Some(similarity) = near_duplicates.filter(|similarity| !(*similarity > 0.0 && *similarity <= 1.0))
+    {
+        let message = format!("--near-duplicates {similarity}: expected a number above 0 and at most 1");
+        return Err(Error::refused(message).with_hint("try 0.8"));
+    }
+    let privacy = privacy.map(|privacy| match privacy {
+        PrivacyName::Off => Privacy::Off,
+        PrivacyName::Mask => Privacy::Mask,
+        PrivacyName::Drop => Privacy::Drop,
+    });
+    Ok(Options {
+        vocab_size,
+        max_tokens,
+        min_turns,
+        valid_percent,
+        test_percent,
+        privacy,
+        near_duplicates,
+        decontaminate_texts: None,
+        quality: quality(arguments)?,
+    })
+}
+
+/// What is asked of conversations; the words to drop are counted when they are read.
+fn quality(arguments: &Arguments) -> Result<Quality> {
+    let QualityArguments { min_korean_percent, max_repetition_percent, max_turn_characters, .. } =
+        arguments.quality;
+    let percents =
+        [("--min-korean-percent", min_korean_percent), ("--max-repetition-percent", max_repetition_percent)];
+    for (name, percent) in percents {
+        if let Some(percent) = percent.filter(|percent| !(0.0..=100.0).contains(percent)) {
+            return Err(Error::refused(format!("{name} {percent}: expected a number from 0 to 100")));
+        }
+    }
+    Ok(Quality { min_korean_percent, max_repetition_percent, max_turn_characters, dropped_words: None })
 }

@@ -53,9 +53,24 @@ fn by_hash(hash: Hash, options: &Options) -> Split {
 mod tests {
     use super::*;
     use artifact::conversation::Message;
+    use artifact::preprocess::Quality;
 
-    const OPTIONS: Options =
-        Options { vocab_size: 300, max_tokens: 64, min_turns: 2, valid_percent: 10.0, test_percent: 20.0 };
+    const OPTIONS: Options = Options {
+        vocab_size: 300,
+        max_tokens: 64,
+        min_turns: 2,
+        valid_percent: 10.0,
+        test_percent: 20.0,
+        privacy: None,
+        near_duplicates: None,
+        decontaminate_texts: None,
+        quality: Quality {
+            min_korean_percent: None,
+            max_repetition_percent: None,
+            max_turn_characters: None,
+            dropped_words: None,
+        },
+    };
 
     fn talk(question: &str, answer: &str, split: Option<Split>) -> Conversation {
         Conversation {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use artifact::conversation::{Conversation, ConversationWriter, Message, Role, Slot, Split};
-use artifact::preprocess::{Reason, Summary};
+use artifact::participants::{Participants, SourceParticipants};
+use artifact::preprocess::{PrivateKind, Reason, Summary};
+use artifact::sources::{Format, Source, Sources};
 use artifact::tokenizer::ChatTokenizer;
 use artifact::{conversation, json, shard};
 use fs_err as fs;
@@ -189,8 +191,15 @@ fn every_conversation_is_accounted_for() {
         (Reason::Empty, 1),
         (Reason::NoAssistantTurn, 1),
         (Reason::TooShort, 1),
+        (Reason::LongTurn, 0),
+        (Reason::Language, 0),
+        (Reason::Repetition, 0),
+        (Reason::DroppedWord, 0),
+        (Reason::Contaminated, 0),
+        (Reason::Private, 0),
         (Reason::Duplicate, 2),
         (Reason::HeldOut, 1),
+        (Reason::NearDuplicate, 0),
         (Reason::TooLong, 1),
     ];
     assert_eq!(drops, expected);
@@ -341,4 +350,125 @@ fn a_full_disk_leaves_nothing_half_published() {
         .unwrap();
     check_refused(&output, &["out.partial", "tokenizer.json"]);
     assert!(!case.out("out").exists());
+}
+
+/// The sources of a directory: one, in this format, with these people in it.
+fn describe(case: &Case, format: Format, people: &[&str]) {
+    let source = Source {
+        name: "test".to_owned(),
+        format,
+        license: None,
+        sha256: "0".repeat(64),
+        conversations: 0,
+        splits: Vec::new(),
+        counts: Vec::new(),
+        options: Vec::new(),
+    };
+    Sources { conversations: 0, seed: 1, sources: vec![source] }.write(&case.input()).unwrap();
+    let names = people.iter().map(|&name| name.to_owned()).collect();
+    let participants =
+        Participants { sources: vec![SourceParticipants { source: "test".to_owned(), names }] };
+    participants.write(&case.input()).unwrap();
+}
+
+#[test]
+fn chats_are_masked_and_other_sources_left_unless_told_otherwise() {
+    let mut all = talks();
+    all.push(talk("private", &["나래야 번호 뭐야", "010-1234-5678이야", "010 1234 5678 맞아?", "응"]));
+    let case = Case::new(&all);
+    let found = |summary: &Summary, kind| summary.private.iter().find(|row| row.kind == kind).unwrap().found;
+    let held = |name: &str| {
+        // Where nothing is held out, the text is in the tokens alone.
+        let tokenizer = ChatTokenizer::read(&case.out(name)).unwrap();
+        let documents = shard::read_split(&case.out(name), Split::Train).unwrap();
+        documents.iter().map(|document| tokenizer.decode(document.tokens)).collect::<Vec<_>>().join("\n")
+    };
+    let all_in_train = ["--valid-percent", "0", "--test-percent", "0"];
+    describe(&case, Format::Kakaotalk, &["김나래", "회원님"]);
+    let summary = case.run("masked", &all_in_train);
+    assert_eq!((found(&summary, PrivateKind::Phone), found(&summary, PrivateKind::Name)), (2, 1));
+    let text = held("masked");
+    assert!(!text.contains("1234-5678") && !text.contains("나래야"));
+    assert!(
+        text.contains("[PHONE_1]이야") && text.contains("[PHONE_1] 맞아?") && text.contains("[NAME_1]야")
+    );
+    let whole = fs::read_to_string(case.out("masked").join("preprocess.json")).unwrap();
+    assert!(!whole.contains("1234") && !whole.contains("나래"));
+
+    let summary = case.run("off", &[&all_in_train[..], &["--privacy", "off"]].concat());
+    assert_eq!(found(&summary, PrivateKind::Phone), 0);
+    assert!(held("off").contains("010-1234-5678"));
+
+    let summary = case.run("dropped", &[&all_in_train[..], &["--privacy", "drop"]].concat());
+    assert_eq!(summary.drops.iter().find(|row| row.reason == Reason::Private).unwrap().conversations, 1);
+    assert_eq!(found(&summary, PrivateKind::Phone), 2);
+
+    describe(&case, Format::Csv, &[]);
+    case.run("table", &all_in_train);
+    assert!(held("table").contains("010-1234-5678"));
+    case.run("asked", &[&all_in_train[..], &["--privacy", "mask"]].concat());
+    assert!(held("asked").contains("나래야 번호") && !held("asked").contains("010-1234-5678"));
+}
+
+#[test]
+fn near_duplicates_are_dropped_when_asked_for() {
+    let long = "오늘은 날씨가 맑고 바람도 시원해서 강가를 따라 한참을 걸었어요";
+    let mut all = talks();
+    for end in ["", "!", " ㅎㅎ", "..."] {
+        all.push(talk(format!("near{end}"), &["뭐 했어?", &format!("{long}{end}")]));
+    }
+    let case = Case::new(&all);
+    let dropped = |summary: &Summary| {
+        summary.drops.iter().find(|row| row.reason == Reason::NearDuplicate).unwrap().conversations
+    };
+    assert_eq!(dropped(&case.run("exact", &[])), 0);
+    let summary = case.run("near", &["--near-duplicates", "0.8"]);
+    assert!(dropped(&summary) >= 3);
+    assert_eq!(summary.options.near_duplicates, Some(0.8));
+    case.run("one-thread", &["--near-duplicates", "0.8", "--threads", "1"]);
+    assert_eq!(files(&case.out("near")), files(&case.out("one-thread")));
+    case.check_failure(&["--near-duplicates", "1.5"], &["--near-duplicates 1.5", "0.8"]);
+}
+
+#[test]
+fn a_test_set_is_kept_apart() {
+    let long =
+        "강가를 따라 한참을 걸었더니 다리가 아팠지만 그래도 기분은 무척 좋아서 노래까지 불렀답니다 그렇죠";
+    let mut all = talks();
+    all.push(talk("turn", &["내일 몇 시에 볼까요?", "두 시"]));
+    all.push(talk("part", &["뭐 했어", &format!("어제는 말이에요, {long}, 그리고 잤어요")]));
+    all.push(talk("short", &["응", "그래"]));
+    let case = Case::new(&all);
+    let lines = case.dir.path().join("test.txt");
+    fs::write(&lines, format!("내일 몇시에 볼까요\n아까 {long} 했지\n응\n")).unwrap();
+    let summary = case.run("out", &["--decontaminate", lines.to_str().unwrap()]);
+    let dropped = |summary: &Summary| {
+        summary.drops.iter().find(|row| row.reason == Reason::Contaminated).unwrap().conversations
+    };
+    assert_eq!((dropped(&summary), summary.options.decontaminate_texts), (2, Some(3)));
+}
+
+#[test]
+fn quality_is_asked_for_by_options() {
+    let mut all = talks();
+    all.push(talk("english", &["how are you", "fine"]));
+    all.push(talk("laughter", &["ㅋㅋ", &"하하".repeat(40)]));
+    all.push(talk("long", &["길어?", &(0xAC00..0xAE00).filter_map(char::from_u32).collect::<String>()]));
+    all.push(talk("rude", &["야 이 바부야", "왜"]));
+    let case = Case::new(&all);
+    let words = case.dir.path().join("words.txt");
+    fs::write(&words, "바부\n\nFOO\n").unwrap();
+    let words = words.to_str().unwrap();
+    let limits =
+        ["--min-korean-percent", "50", "--max-repetition-percent", "60", "--max-turn-characters", "300"];
+    let summary = case.run("kept", &[&limits[..], &["--drop-words", words]].concat());
+    for reason in [Reason::Language, Reason::Repetition, Reason::LongTurn, Reason::DroppedWord] {
+        assert_eq!(
+            summary.drops.iter().find(|row| row.reason == reason).unwrap().conversations,
+            1,
+            "{reason:?}"
+        );
+    }
+    assert_eq!(summary.options.quality.dropped_words, Some(2));
+    case.check_failure(&["--min-korean-percent", "101"], &["--min-korean-percent 101"]);
 }

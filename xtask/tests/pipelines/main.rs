@@ -4,6 +4,7 @@
 
 mod bad_pipelines;
 mod interruption;
+mod my_chats;
 mod own_preprocess;
 mod run;
 mod workspace;

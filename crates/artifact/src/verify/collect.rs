@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Findings;
 use crate::conversation::{Conversation, Split};
+use crate::participants::{self, Participants};
 use crate::response::{self, ResponseTemplate};
 use crate::sources::{self, Source, Sources};
 use crate::{Place, json};
@@ -12,6 +13,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     let sources: Option<Sources> = findings.require_json(sources::FILE);
     let actions = check_responses(findings);
     let seen = check_conversations(findings, sources.as_ref(), actions.as_ref());
+    check_participants(findings, sources.as_ref());
     if let Some(sources) = sources {
         check_counts(findings, &sources, &seen);
     }
@@ -28,6 +30,19 @@ pub(super) fn check_responses(findings: &mut Findings<'_>) -> Option<BTreeSet<St
         }
     }
     Some(actions)
+}
+
+/// `participants.json`, which is there when a source is a chat.
+fn check_participants(findings: &mut Findings<'_>, sources: Option<&Sources>) {
+    let Some(path) = findings.optional(participants::FILE) else { return };
+    let Some(participants) = findings.take(&path, json::read::<Participants>(&path)) else { return };
+    for entry in &participants.sources {
+        let source = &entry.source;
+        if sources.is_some_and(|file| file.sources.iter().all(|listed| listed.name != *source)) {
+            let expected = format!("a source named in {}", sources::FILE);
+            findings.add(&path, Place::Whole, expected, format!("`{source}`"));
+        }
+    }
 }
 
 /// Conversations of each source, by split.

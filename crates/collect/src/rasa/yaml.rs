@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_saphyr::Spanned;
 
-use crate::source;
+use crate::decode;
 
 /// One file; other keys (rules, forms, ...) are left.
 #[derive(Debug, Default, Deserialize)]
@@ -69,7 +69,7 @@ pub(super) struct Step {
 
 /// Reads a file.
 pub(super) fn read(path: &Path) -> Result<File> {
-    let text = source::read_text(path)?;
+    let text = decode::read(path)?;
     if text.trim().is_empty() {
         return Err(Error::malformed(path, "Rasa training data or a domain", "an empty file"));
     }

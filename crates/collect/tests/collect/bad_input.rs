@@ -51,7 +51,8 @@ fn missing_and_unknown() {
     refuses(Path::new("/nowhere/at/all.csv"), &[], &["/nowhere/at/all.csv", "no such file"]);
     refuses(Path::new("https://example.org/talk.csv"), &[], &["does not download yet", "hint"]);
     refuses_file("talk.xyz", b"?", &["talk.xyz", "--format"]);
-    refuses(tempfile::tempdir().unwrap().path(), &[], &["Rasa project", "none"]);
+    refuses(tempfile::tempdir().unwrap().path(), &[], &["rasa", "kakaotalk", "none"]);
+    refuses(&folder("tests/fixtures/cafe"), &["--format", "line"], &["files of the format line", "none"]);
     refuses(&folder("tests/fixtures/cafe"), &["--topics", "cafe,bar"], &["bar", "cafe, garden"]);
 }
 
@@ -73,6 +74,10 @@ fn options_without_sense() {
     refuses(&source, &["--test-percent=-1"], &["--test-percent -1"]);
     refuses(&source, &["--replies-per-action", "0"], &["--replies-per-action 0"]);
     refuses(&source, &["--columns", "Q"], &["--columns Q", "hint"]);
+    refuses(&source, &["--gap", "3"], &["--gap 3", "3h"]);
+    refuses(&source, &["--gap", "0h"], &["--gap 0h"]);
+    refuses(&source, &["--utc-offset", "9"], &["--utc-offset 9", "+09:00"]);
+    refuses(&source, &["--me", " "], &["--me"]);
 }
 
 #[test]
@@ -81,7 +86,7 @@ fn csv() {
     refuses_file("t.csv", b"Q,A\n", &["t.csv", "rows"]);
     refuses_file("t.csv", "질문,답\n안녕,네\n".as_bytes(), &["t.csv:1", "`질문`", "--columns"]);
     refuses_file("t.csv", b"Q,A\na,b\nc\n", &["t.csv:3", "2 columns", "1"]);
-    refuses_file("t.csv", b"Q,A\na,b\nc,\xb0\xa1\n", &["t.csv:3", "UTF-8"]);
+    refuses_file("t.csv", b"Q,A\na,b\nc,\xff\xff\n", &["t.csv:3", "UTF-8"]);
     refuses_file("t.csv", "Q,A\n안녕,네\n밥은,\"아직 안 먹".as_bytes(), &["t.csv:3", "cut short"]);
     refuses_file("t.csv", b"Q,A\n,b\na,\n", &["no conversation", "no question", "no answer"]);
 }

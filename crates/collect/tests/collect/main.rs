@@ -3,7 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 mod bad_input;
+mod chats;
 mod corpus;
+mod damaged;
+mod hostile;
+mod kakaotalk;
 mod rasa;
+mod roles;
 mod stage;
 mod tables;
+mod talk;

@@ -1,0 +1,51 @@
+//! Alpaca: `instruction`, `input`, `output`, at times `system` and `history`, in an array or a line each.
+
+use std::path::Path;
+
+use artifact::Result;
+use serde::Deserialize;
+
+use crate::output::Output;
+use crate::roles::{self, Tallies};
+use crate::value;
+
+#[derive(Debug, Deserialize)]
+struct Record {
+    instruction: String,
+    #[serde(default)]
+    input: Option<String>,
+    #[serde(default)]
+    output: String,
+    system: Option<String>,
+    /// Earlier questions with their answers.
+    #[serde(default)]
+    history: Option<Vec<[String; 2]>>,
+}
+
+/// Reads one file.
+pub(crate) fn read(
+    path: &Path,
+    text: &str,
+    stem: &str,
+    tallies: &mut Tallies,
+    output: &mut Output,
+) -> Result<()> {
+    let records: Vec<Record> = value::each(path, text, "records of `instruction` and `output`")?;
+    for (number, record) in records.into_iter().enumerate() {
+        let turn = |role: &str, text: String| (role.to_owned(), text);
+        let mut turns = Vec::new();
+        turns.extend(record.system.filter(|text| !text.trim().is_empty()).map(|text| turn("system", text)));
+        for [question, answer] in record.history.into_iter().flatten() {
+            turns.push(turn("user", question));
+            turns.push(turn("assistant", answer));
+        }
+        let question = match record.input.filter(|input| !input.trim().is_empty()) {
+            Some(input) => format!("{}\n{input}", record.instruction),
+            None => record.instruction,
+        };
+        turns.push(turn("user", question));
+        turns.push(turn("assistant", record.output));
+        roles::write(format!("{stem}-{:06}", number + 1), None, turns, tallies, output)?;
+    }
+    Ok(())
+}
