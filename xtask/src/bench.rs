@@ -16,8 +16,8 @@ pub(crate) struct Arguments {
     /// What to measure
     #[arg(value_enum)]
     name: Name,
-    /// Data that the bench reads; ngram: `nsmc_reviews.tsv.gz`
-    #[arg(long, value_name = "FILE")]
+    /// Data that the bench reads; ngram: `nsmc_reviews.tsv.gz`; train: a directory that preprocess wrote
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Further options of the bench's own program
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
@@ -29,24 +29,41 @@ enum Name {
     /// Estimation and queries of n-grams beside KenLM: `KENLM_BIN` is the folder of its programs, `NAMAN_PYTHON` a Python
     /// that has its module
     Ngram,
+    /// Whole training steps beside `PyTorch`'s: `NAMAN_PYTHON` is a Python that has torch, numpy and safetensors
+    Train,
 }
 
 /// Runs a bench; where its peer or its data are not there, tells so and does nothing.
 pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> anyhow::Result<()> {
-    let (mut command, what) = match arguments.name {
-        Name::Ngram => match ngram(arguments) {
-            Ok(options) => (example("model", "ngram_bench", &options), "ngram_bench"),
-            Err(reason) => {
-                println!(
-                    "{}",
-                    Lang::pick(format!("ngram: 건너뜀: {reason}"), format!("ngram: skipped: {reason}"))
-                );
-                return Ok(());
-            }
-        },
+    let (options, package, program) = match arguments.name {
+        Name::Ngram => (ngram(arguments), "model", "ngram_bench"),
+        Name::Train => (train(arguments), "train", "step_bench"),
     };
+    let options = match options {
+        Ok(options) => options,
+        Err(reason) => {
+            println!(
+                "{}",
+                Lang::pick(format!("{program}: 건너뜀: {reason}"), format!("{program}: skipped: {reason}"))
+            );
+            return Ok(());
+        }
+    };
+    let mut command = example(package, program, &options);
     command.args(&arguments.options).current_dir(workspace);
-    Err(child::replace(&mut command)).context(what)
+    Err(child::replace(&mut command)).context(program)
+}
+
+/// The options of `step_bench`, or why it cannot run.
+fn train(arguments: &Arguments) -> Result<Vec<String>, String> {
+    let python = env::var("NAMAN_PYTHON").map_err(|_| "NAMAN_PYTHON names no Python")?;
+    let has_modules = Command::new(&python).args(["-c", "import torch, numpy, safetensors"]).output();
+    if !has_modules.is_ok_and(|output| output.status.success()) {
+        return Err(format!("{python} has not all of torch, numpy and safetensors"));
+    }
+    let data = arguments.data.as_ref().ok_or("--data names no directory that preprocess wrote")?;
+    let data = std::path::absolute(data).map_err(|error| error.to_string())?;
+    Ok(["--data", &data.display().to_string(), "--python", &python].map(str::to_owned).to_vec())
 }
 
 /// The options of `ngram_bench`, or why it cannot run.

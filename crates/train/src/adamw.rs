@@ -17,19 +17,19 @@ const CHUNK: usize = 1 << 14;
 
 /// The constants of the update.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Constants {
+pub struct Constants {
     /// Decay of m, b1.
-    pub(crate) beta1: f64,
+    pub beta1: f64,
     /// Decay of v, b2.
-    pub(crate) beta2: f64,
+    pub beta2: f64,
     /// e.
-    pub(crate) epsilon: f64,
+    pub epsilon: f64,
     /// w of projections: tensors of rank 2 and more. Biases and the scales of norms have none.
-    pub(crate) weight_decay: f64,
+    pub weight_decay: f64,
     /// w of the embedding and the head.
-    pub(crate) embedding_decay: f64,
+    pub embedding_decay: f64,
     /// Decay d of the running mean of the weights, where there is one.
-    pub(crate) average: Option<f64>,
+    pub average: Option<f64>,
 }
 
 /// Tensors that share a weight decay.
@@ -60,13 +60,13 @@ impl Group {
 }
 
 /// What the optimizer carries from step to step, each of the model's type.
-pub(crate) struct Moments<P> {
+pub struct Moments<P> {
     /// Running mean of the gradient, m.
-    pub(crate) first: P,
+    pub first: P,
     /// Running mean of its square, v.
-    pub(crate) second: P,
+    pub second: P,
     /// Running mean of the weights, a, where there is one.
-    pub(crate) average: Option<P>,
+    pub average: Option<P>,
 }
 
 /// The same range of one tensor of the model, its gradient and its moments.
@@ -80,7 +80,7 @@ struct Chunk<'a> {
 }
 
 /// Takes step `t` (from 1) along `scale` times the gradient, and leaves the gradient zero for the next batch.
-pub(crate) fn update<P: Params>(
+pub fn update<P: Params>(
     constants: &Constants,
     t: u64,
     rate: f64,

@@ -3,7 +3,7 @@
 //! A neural network is fitted by `AdamW` on packed batches of whole conversations; n-grams are counted, and turns
 //! indexed for BM25. The result has the layout of the model directory that training began from, and `metrics.jsonl` beside it.
 
-mod adamw;
+pub mod adamw;
 mod arguments;
 mod batches;
 mod budget;
@@ -13,7 +13,7 @@ mod identity;
 mod inputs;
 mod log;
 mod neural;
-mod norm;
+pub mod norm;
 mod peak_memory;
 mod schedule;
 mod settings;

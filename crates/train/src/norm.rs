@@ -10,7 +10,7 @@ const LANES: usize = 8;
 
 /// The Euclidean norm over all tensors, the same bits for any number of threads: chunks are summed in f64 and their
 /// sums added in order.
-pub(crate) fn global_norm<P: Params>(gradient: &P) -> f64 {
+pub fn global_norm<P: Params>(gradient: &P) -> f64 {
     let mut chunks: Vec<&[f32]> = Vec::new();
     gradient.visit(&mut |_, _, values| chunks.extend(values.chunks(CHUNK)));
     let sums: Vec<f64> = chunks.into_par_iter().map(sum_of_squares).collect();
