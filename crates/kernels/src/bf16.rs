@@ -23,7 +23,9 @@ use rayon::prelude::*;
 pub(crate) use self::kept::PackedRows;
 pub(crate) use self::pack::Factor;
 use self::pack::pack;
-use crate::{Level, Threads};
+#[cfg(target_arch = "x86_64")]
+use crate::Level;
+use crate::Threads;
 
 /// Rows, columns and inner size of a block.
 const BLOCK: usize = 32;
@@ -83,7 +85,6 @@ impl Bf16Unit {
 
     #[cfg(not(target_arch = "x86_64"))]
     fn of_processor() -> Self {
-        let _ = Level::current();
         Self::Portable
     }
 }
@@ -245,7 +246,7 @@ impl<'a> Line<'a> {
 
 impl Bf16Unit {
     /// Prepares the calling thread, until the guard is dropped.
-    fn begin(self) -> Option<Prepared> {
+    fn begin(self) -> Option<Guard> {
         #[cfg(target_arch = "x86_64")]
         if self == Self::Amx {
             return Some(amx::Tiles::configure());
@@ -266,7 +267,7 @@ impl Bf16Unit {
         assert_eq!(left.count, right.count, "both have the chunk's inner size");
         let (rows, columns) = c.dim();
         if rows >= BLOCK && columns >= column + BLOCK {
-            let stride = c.strides()[0] as usize;
+            let stride = usize::try_from(c.strides()[0]).expect("rows of a result lie in order");
             self.whole_block(left, right, adds, &raw mut c[[0, column]], stride);
         } else {
             let mut buffer = [0.0_f32; BLOCK * BLOCK];
@@ -297,9 +298,9 @@ impl Bf16Unit {
 }
 
 #[cfg(target_arch = "x86_64")]
-type Prepared = amx::Tiles;
+type Guard = amx::Tiles;
 #[cfg(not(target_arch = "x86_64"))]
-type Prepared = ();
+type Guard = ();
 
 #[cfg(test)]
 mod tests {

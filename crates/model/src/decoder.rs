@@ -2,6 +2,7 @@
 
 mod attention;
 mod block;
+mod config;
 mod convolution;
 mod cross_entropy;
 mod dropout;
@@ -19,7 +20,7 @@ mod time;
 
 use std::path::Path;
 
-use artifact::config::{DecoderConfig, Family, MixerKind, ModelConfig, TransformerConfig};
+use artifact::config::{DecoderConfig, MixerKind};
 use artifact::weights::{self, Tensor, Weights};
 use artifact::{Error, Result};
 use kernels::Precision;
@@ -28,6 +29,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use self::block::{Block, BlockScratch, BlockTape};
+pub use self::config::Config;
 pub(crate) use self::cross_entropy::rows_of_logits;
 use self::cross_entropy::{CrossEntropyScratch, HeadGradient, cross_entropy};
 pub use self::dropout::Dropout;
@@ -52,53 +54,6 @@ const ROWS_PER_TASK: usize = 64;
 /// Values of [`ROWS_PER_TASK`] rows.
 fn row_tasks(width: usize) -> usize {
     ROWS_PER_TASK * width
-}
-
-/// The configuration that a decoder is made from, and written with.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Config {
-    /// Exactly `Qwen3ForCausalLM`, so that others load it.
-    Qwen3(TransformerConfig),
-    /// Exactly `Qwen2ForCausalLM`.
-    Qwen2(TransformerConfig),
-    /// Exactly `LlamaForCausalLM`.
-    Llama(TransformerConfig),
-    /// Blocks of any mixers.
-    Naman(DecoderConfig),
-}
-
-impl Config {
-    /// The shapes of the decoder.
-    pub fn shape(&self) -> DecoderConfig {
-        match self {
-            Self::Qwen3(config) => config.decoder(Family::Qwen3),
-            Self::Qwen2(config) => config.decoder(Family::Qwen2),
-            Self::Llama(config) => config.decoder(Family::Llama),
-            Self::Naman(config) => config.clone(),
-        }
-    }
-
-    /// As `config.json` holds it.
-    pub fn into_model_config(self) -> ModelConfig {
-        match self {
-            Self::Qwen3(config) => ModelConfig::Qwen3(config),
-            Self::Qwen2(config) => ModelConfig::Qwen2(config),
-            Self::Llama(config) => ModelConfig::Llama(config),
-            Self::Naman(config) => ModelConfig::Decoder(config),
-        }
-    }
-}
-
-impl From<&DecoderConfig> for Config {
-    fn from(config: &DecoderConfig) -> Self {
-        Self::Naman(config.clone())
-    }
-}
-
-impl From<&Config> for Config {
-    fn from(config: &Config) -> Self {
-        config.clone()
-    }
 }
 
 /// A neural language model. Its gradient and an optimizer's moments are of the same type.

@@ -1,7 +1,6 @@
 use ndarray::ArrayView2;
 
 use super::{BLOCK, BLOCK_VALUES};
-use crate::Level;
 
 /// Which factor of a product a block row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +91,6 @@ unsafe fn tile(
         // SAFETY: the unit implies AVX-512 with BF16; the rest as the caller promises.
         return unsafe { x86::tile(source, layout, stride, scale, factor, to) };
     }
-    let _ = Level::current();
     // SAFETY: the caller's tile.
     let at = |line: usize, place: usize| unsafe { *source.offset(line as isize * stride + place as isize) };
     let mut pairs: Tile = [[0; SIDE]; SIDE];
