@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
@@ -80,6 +82,36 @@ impl KeptRows {
     }
 }
 
+thread_local! {
+    static BUFFERS: RefCell<[KeptRows; 2]> = RefCell::default();
+}
+
+/// Rows that a thread packs at a time.
+const ROWS_PER_TASK: usize = 64;
+
+impl Precision {
+    /// `c += dyt x` for whole matrices of contiguous rows, `dy` `[N, outputs]`, `x` `[N, inputs]` and `c`
+    /// `[outputs, inputs]`: a weight's gradient.
+    ///
+    /// # Panics
+    /// When the shapes do not agree, or rows are not contiguous.
+    pub fn accumulate(self, dy: ArrayView2<'_, f32>, x: ArrayView2<'_, f32>, c: ArrayViewMut2<'_, f32>) {
+        if self == Self::F32 {
+            return product(dy.reversed_axes(), x, 1.0, 1.0, c, Threads::All);
+        }
+        // Taken, not borrowed: a thread that waits may run another product's task.
+        let [mut kept_dy, mut kept_x] = BUFFERS.take();
+        for (rows, kept, role) in [(dy, &mut kept_dy, Role::Gradient), (x, &mut kept_x, Role::Input)] {
+            let values = rows.to_slice().expect("rows are contiguous");
+            kept.tasks(self, rows.dim(), ROWS_PER_TASK)
+                .zip(values.par_chunks((ROWS_PER_TASK * rows.dim().1).max(1)))
+                .for_each(|(task, rows)| task.store(rows, role));
+        }
+        kept_dy.accumulate(&kept_x, c);
+        BUFFERS.set([kept_dy, kept_x]);
+    }
+}
+
 impl KeptTask<'_> {
     /// Keeps the task's rows `[rows, width]`.
     ///
@@ -126,6 +158,9 @@ mod tests {
                 };
                 let mut found = Array2::ones((outputs, inputs));
                 keep(&dy, Role::Gradient).accumulate(&keep(&x, Role::Input), found.view_mut());
+                assert_eq!(found, expected, "{precision:?}, {n} rows");
+                let mut found = Array2::ones((outputs, inputs));
+                precision.accumulate(dy.view(), x.view(), found.view_mut());
                 assert_eq!(found, expected, "{precision:?}, {n} rows");
             }
         }

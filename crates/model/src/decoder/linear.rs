@@ -57,7 +57,7 @@ impl Linear {
 
     /// The gradient's part of [`Self::backward`]: dW += dyt x, and db += the sum of dy's rows.
     pub(super) fn accumulate(&self, dy: ArrayView2<'_, f32>, x: ArrayView2<'_, f32>, gradient: &mut Self) {
-        self.precision.product(dy.t(), x, 1.0, 1.0, gradient.weight.view_mut(), Threads::All);
+        self.precision.accumulate(dy, x, gradient.weight.view_mut());
         if let Some(bias) = &mut gradient.bias {
             add_column_sums(dy.as_slice().expect("rows are contiguous"), bias);
         }

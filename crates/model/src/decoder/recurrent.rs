@@ -4,7 +4,6 @@
 //! runs once a step, over all segments side by side.
 
 use artifact::config::DecoderConfig;
-use kernels::Threads;
 use ndarray::ArrayView2;
 
 use super::linear::Linear;
@@ -165,14 +164,9 @@ impl Recurrent {
 
         let first = time.steps.widest();
         copy_previous(time.steps, tape.states.values(), p, &mut scratch.previous);
-        self.hidden.precision.product(
-            matrix(&dhidden[first * gates..], gates).t(),
-            scratch.previous.view(),
-            1.0,
-            1.0,
-            gradient.hidden.weight.view_mut(),
-            Threads::All,
-        );
+        let dhidden = matrix(&dhidden[first * gates..], gates);
+        let to = gradient.hidden.weight.view_mut();
+        self.hidden.precision.accumulate(dhidden, scratch.previous.view(), to);
 
         time.steps.pack(x.as_slice().expect("rows are contiguous"), c, &mut scratch.x);
         let packed = scratch.y.reset(n, c);
