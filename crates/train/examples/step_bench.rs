@@ -60,8 +60,8 @@ struct Arguments {
     #[arg(long, hide = true)]
     ours: Option<Ours>,
     /// Where the weights are that `--ours` begins from
-    #[arg(long, hide = true, default_value = "")]
-    start: PathBuf,
+    #[arg(long, hide = true, requires = "ours")]
+    start: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -129,8 +129,8 @@ impl Size {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(ours) = arguments.ours {
-        let found = train(&arguments, arguments.size[0], ours)?;
+    if let (Some(ours), Some(start)) = (arguments.ours, &arguments.start) {
+        let found = train(&arguments, arguments.size[0], ours, start)?;
         println!("{}", serde_json::to_string(&found)?);
         return Ok(());
     }
@@ -141,9 +141,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Trains for some steps in this process.
-fn train(arguments: &Arguments, size: Size, ours: Ours) -> anyhow::Result<Found> {
+fn train(arguments: &Arguments, size: Size, ours: Ours, start: &Path) -> anyhow::Result<Found> {
     let documents = read_split(&arguments.data, Split::Train)?;
-    let mut weights = Decoder::read(&arguments.start, Config::Qwen3(size.config()))?;
+    let mut weights = Decoder::read(start, Config::Qwen3(size.config()))?;
     weights.set_precision(match ours {
         Ours::F32 => Precision::F32,
         Ours::Bf16 => Precision::Bf16,
