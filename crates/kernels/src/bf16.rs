@@ -25,7 +25,7 @@ pub(crate) use self::pack::Factor;
 use self::pack::pack;
 #[cfg(target_arch = "x86_64")]
 use crate::Level;
-use crate::Threads;
+use crate::{Aligned, Threads};
 
 /// Rows, columns and inner size of a block.
 const BLOCK: usize = 32;
@@ -91,9 +91,9 @@ impl Bf16Unit {
 
 thread_local! {
     /// The left factor's packed rows of a task.
-    static LEFT: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+    static LEFT: RefCell<Aligned<u16>> = RefCell::default();
     /// The right factor of a product.
-    static RIGHT: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+    static RIGHT: RefCell<Aligned<u16>> = RefCell::default();
 }
 
 /// `c = keep * c + scale * a b` for `a` `[m, k]` and `b` `[k, n]` of any strides, rounded to bfloat16 (to the nearest,
@@ -145,10 +145,10 @@ pub(crate) struct PackedRight<'a> {
 
 impl<'a> PackedRight<'a> {
     /// Rounds and packs `b` into a buffer, which grows where it must.
-    pub(crate) fn pack(b: ArrayView2<'_, f32>, buffer: &'a mut Vec<u16>, threads: Threads) -> Self {
+    pub(crate) fn pack(b: ArrayView2<'_, f32>, buffer: &'a mut Aligned<u16>, threads: Threads) -> Self {
         let (k, n) = b.dim();
         let column_values = k.div_ceil(BLOCK) * BLOCK_VALUES;
-        let blocks = grown(buffer, n.div_ceil(BLOCK) * column_values);
+        let blocks = buffer.grown(n.div_ceil(BLOCK) * column_values);
         let pack_columns = |(block, to): (usize, &mut [u16])| {
             let columns = block * BLOCK..n.min((block + 1) * BLOCK);
             pack(b.slice(s![.., columns]).reversed_axes(), 1.0, Factor::Right, to);
@@ -188,7 +188,7 @@ impl<'a> PackedRight<'a> {
             for start in (0..k).step_by(INNER) {
                 let end = k.min(start + INNER);
                 let inner = start * BLOCK..end.next_multiple_of(BLOCK) * BLOCK;
-                let left = grown(&mut buffer, a.dim().0.div_ceil(BLOCK) * inner.len());
+                let left = buffer.grown(a.dim().0.div_ceil(BLOCK) * inner.len());
                 pack(a.slice(s![.., start..end]), scale, Factor::Left, left);
                 for (row, left) in left.chunks_exact(inner.len()).enumerate() {
                     let mut c = c.slice_mut(s![row * BLOCK.., ..]);
@@ -212,14 +212,6 @@ fn is_of_amd() -> bool {
 #[cfg(not(target_arch = "x86_64"))]
 fn is_of_amd() -> bool {
     false
-}
-
-/// The first values of a buffer that is made large enough; what they are is overwritten.
-fn grown(buffer: &mut Vec<u16>, length: usize) -> &mut [u16] {
-    if buffer.len() < length {
-        buffer.resize(length, 0);
-    }
-    &mut buffer[..length]
 }
 
 /// Blocks along the inner size, at equal distances.

@@ -4,14 +4,15 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use crate::bf16::{Factor, PackedRows};
-use crate::{Precision, Threads, product};
+use crate::{Aligned, Precision, Threads, product};
 
 /// Rows `[N, width]` that threads keep, each some of them, for the product that a weight's gradient is.
 #[derive(Debug, Default)]
 pub struct KeptRows {
+    rows: usize,
     width: usize,
     /// `[N, width]`
-    values: Vec<f32>,
+    values: Aligned<f32>,
     packed: PackedRows,
     precision: Precision,
 }
@@ -46,11 +47,11 @@ impl KeptRows {
         (n, width): (usize, usize),
         rows: usize,
     ) -> impl IndexedParallelIterator<Item = KeptTask<'_>> {
-        (self.width, self.precision) = (width, precision);
+        (self.rows, self.width, self.precision) = (n, width, precision);
         let tasks: Vec<KeptTask<'_>> = match precision {
             Precision::F32 => {
-                self.values.resize(n * width, 0.0);
                 self.values
+                    .grown(n * width)
                     .chunks_mut(rows * width)
                     .map(Place::F32)
                     .map(|place| KeptTask { width, place })
@@ -77,8 +78,8 @@ impl KeptRows {
     }
 
     fn view(&self) -> ArrayView2<'_, f32> {
-        let rows = self.values.len().checked_div(self.width).unwrap_or(0);
-        ArrayView2::from_shape((rows, self.width), &self.values).expect("whole rows")
+        let shape = (self.rows, self.width);
+        ArrayView2::from_shape(shape, &self.values[..self.rows * self.width]).expect("whole rows")
     }
 }
 

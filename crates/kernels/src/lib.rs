@@ -4,6 +4,7 @@
 //! and compiled for each instruction set that [`Level`] names; none contracts a product and a sum into one rounding,
 //! so that every level gives the same bits.
 
+mod aligned;
 mod bf16;
 mod gates;
 mod kept;
@@ -15,6 +16,7 @@ mod prefetch;
 mod product;
 mod vector;
 
+pub use aligned::Aligned;
 pub use bf16::{Bf16Unit, product_bf16};
 pub use gates::*;
 pub use kept::{KeptRows, KeptTask, Role};

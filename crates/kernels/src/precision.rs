@@ -1,7 +1,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::bf16::PackedRight;
-use crate::{Bf16Unit, Threads, product, product_bf16};
+use crate::{Aligned, Bf16Unit, Threads, product, product_bf16};
 
 /// What the factors of a product are rounded to. Sums are always f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Precision {
     }
 
     /// Prepares `b` `[k, n]` for products with the rows of many left factors, in parallel; `buffer` holds what is packed.
-    pub fn prepare<'a>(self, b: ArrayView2<'a, f32>, buffer: &'a mut Vec<u16>) -> Prepared<'a> {
+    pub fn prepare<'a>(self, b: ArrayView2<'a, f32>, buffer: &'a mut Aligned<u16>) -> Prepared<'a> {
         Prepared(match self {
             Self::F32 => Right::F32(b),
             Self::Bf16 => Right::Bf16(PackedRight::pack(b, buffer, Threads::All)),
@@ -84,7 +84,7 @@ mod tests {
         for precision in [Precision::F32, Precision::Bf16] {
             let (mut whole, mut parts) = (Array2::zeros((150, 45)), Array2::zeros((150, 45)));
             precision.product(a.view(), b.t(), 1.0, 0.0, whole.view_mut(), Threads::All);
-            let mut buffer = Vec::new();
+            let mut buffer = Aligned::default();
             let b = precision.prepare(b.t(), &mut buffer);
             for rows in [0..33, 33..64, 64..150] {
                 b.product(a.slice(s![rows.clone(), ..]), 0.0, parts.slice_mut(s![rows, ..]));

@@ -24,7 +24,6 @@ use artifact::config::{DecoderConfig, MixerKind};
 use artifact::weights::{self, Tensor, Weights};
 use artifact::{Error, Result};
 use kernels::Precision;
-use ndarray::Axis;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -258,8 +257,7 @@ impl Decoder {
             block.backward(&mut tape.dx, time, of_block, &mut tape.scratch, gradient, dropout);
         }
         for (&token, dx) in batch.tokens.iter().zip(tape.dx.values().chunks_exact(width)) {
-            let row = gradient.embedding.weight.index_axis_mut(Axis(0), token as usize);
-            kernels::add(row.into_slice().expect("rows of the embedding are contiguous"), dx);
+            kernels::add(gradient.embedding.weight.row_mut(token as usize), dx);
         }
         loss
     }

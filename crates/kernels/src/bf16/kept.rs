@@ -1,7 +1,8 @@
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::{BLOCK, BLOCK_VALUES, Bf16Unit, Factor, INNER, Line, grown, pack};
+use super::{BLOCK, BLOCK_VALUES, Bf16Unit, Factor, INNER, Line, pack};
+use crate::Aligned;
 
 /// Rows of the result that a task computes: the more, the less often the right factor is read.
 const RESULT_ROWS_PER_TASK: usize = 256;
@@ -11,7 +12,7 @@ const RESULT_ROWS_PER_TASK: usize = 256;
 /// 32 rows after 32 rows, so that threads pack rows apart; within them, blocks of 32 columns.
 #[derive(Debug, Default)]
 pub(crate) struct PackedRows {
-    values: Vec<u16>,
+    values: Aligned<u16>,
     rows: usize,
     width: usize,
 }
@@ -25,7 +26,7 @@ impl PackedRows {
     /// Takes a new shape. The values are whatever they were.
     pub(crate) fn reset(&mut self, rows: usize, width: usize) {
         (self.rows, self.width) = (rows, width);
-        grown(&mut self.values, rows.div_ceil(BLOCK) * Self::step(width));
+        self.values.grown(rows.div_ceil(BLOCK) * Self::step(width));
     }
 
     /// The place of each `rows` rows, a multiple of 32, to pack them into.

@@ -1,5 +1,5 @@
 use artifact::config::DecoderConfig;
-use kernels::{KeptRows, Role, silu_mul, silu_mul_backward};
+use kernels::{Aligned, KeptRows, Role, silu_mul, silu_mul_backward};
 use rayon::prelude::*;
 
 use super::dropout::Dropout;
@@ -30,7 +30,7 @@ pub(super) struct FeedForwardTape {
 #[derive(Debug, Default)]
 pub(super) struct FeedForwardScratch {
     /// The weights as products take them.
-    weights: [Vec<u16>; 2],
+    weights: [Aligned<u16>; 2],
     /// u `[N, C]`
     normed: KeptRows,
     /// `[N, 2F]`

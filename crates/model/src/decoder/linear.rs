@@ -1,15 +1,15 @@
-use kernels::{KeptRows, Precision, Prepared, Threads, matvec, product};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use kernels::{Aligned, KeptRows, Precision, Prepared, Threads, matvec, product};
+use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
-use super::rows::{add_column_sums, add_to_rows, matrix, matrix_mut};
+use super::rows::{Rows, add_column_sums, add_to_rows, matrix, matrix_mut};
 use super::{NamedTensor, NamedTensorMut};
 
 /// A projection: y = x Wt + b, with W `[outputs, inputs]` as Hugging Face stores it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Linear {
     /// `[outputs, inputs]`
-    pub(super) weight: Array2<f32>,
+    pub(super) weight: Rows,
     /// b, if there is one. `[outputs]`
     bias: Option<Vec<f32>>,
     /// Of the products that training makes.
@@ -18,7 +18,7 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn zeros(outputs: usize, inputs: usize) -> Self {
-        Self { weight: Array2::zeros((outputs, inputs)), bias: None, precision: Precision::default() }
+        Self { weight: Rows::zeros(outputs, inputs), bias: None, precision: Precision::default() }
     }
 
     /// The same with a bias of zero.
@@ -28,7 +28,7 @@ impl Linear {
 
     pub(super) fn zeros_like(&self) -> Self {
         Self {
-            weight: Array2::zeros(self.weight.dim()),
+            weight: Rows::zeros(self.weight.dim().0, self.weight.dim().1),
             bias: self.bias.as_ref().map(|bias| vec![0.0; bias.len()]),
             precision: self.precision,
         }
@@ -84,14 +84,14 @@ impl Linear {
     }
 
     /// Ready for y = x Wt + b, for rows that threads take apart; `buffer` holds the weight as products take it.
-    pub(super) fn prepare<'a>(&'a self, buffer: &'a mut Vec<u16>) -> RowWise<'a> {
+    pub(super) fn prepare<'a>(&'a self, buffer: &'a mut Aligned<u16>) -> RowWise<'a> {
         let (outputs, inputs) = self.weight.dim();
         let weight = self.precision.prepare(self.weight.t(), buffer);
         RowWise { weight, bias: self.bias.as_deref(), inputs, outputs }
     }
 
     /// Ready for dx = dy W.
-    pub(super) fn prepare_backward<'a>(&'a self, buffer: &'a mut Vec<u16>) -> RowWise<'a> {
+    pub(super) fn prepare_backward<'a>(&'a self, buffer: &'a mut Aligned<u16>) -> RowWise<'a> {
         let (outputs, inputs) = self.weight.dim();
         let weight = self.precision.prepare(self.weight.view(), buffer);
         RowWise { weight, bias: None, inputs: outputs, outputs: inputs }
@@ -131,7 +131,7 @@ impl Linear {
     /// As [`Self::visit`], to change the values.
     pub(super) fn visit_mut<'a>(&'a mut self, parts: &[(&str, usize)], tensor: NamedTensorMut<'_, 'a>) {
         let inputs = self.weight.dim().1;
-        let mut weights = self.weight.as_slice_mut().expect("weights are in standard layout");
+        let mut weights = self.weight.values_mut();
         let mut biases = self.bias.as_deref_mut();
         for &(name, outputs) in parts {
             let (weight, below) = weights.split_at_mut(outputs * inputs);
@@ -146,11 +146,11 @@ impl Linear {
 
     /// The weight as one run of values, row after row.
     pub(super) fn values(&self) -> &[f32] {
-        self.weight.as_slice().expect("weights are in standard layout")
+        self.weight.values()
     }
 
     pub(super) fn values_mut(&mut self) -> &mut [f32] {
-        self.weight.as_slice_mut().expect("weights are in standard layout")
+        self.weight.values_mut()
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) struct RecurrentScratch {
     /// The state before the first step. `[S, P]`
     pub(super) zeros: Rows,
     /// The state's weight as products take it.
-    pub(super) weight: Vec<u16>,
+    pub(super) weight: kernels::Aligned<u16>,
 }
 
 impl Recurrent {

@@ -1,25 +1,39 @@
 use std::cell::RefCell;
 
+use kernels::Aligned;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use super::row_tasks;
 
-/// A matrix of activations `[N, width]` whose memory is kept from step to step.
-#[derive(Debug, Default)]
+/// A matrix `[N, width]`: weights, or activations, whose memory is kept from step to step.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
-    values: Vec<f32>,
+    values: Aligned<f32>,
     count: usize,
     width: usize,
 }
 
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        self.view() == other.view()
+    }
+}
+
 impl Rows {
+    pub(super) fn zeros(rows: usize, width: usize) -> Self {
+        Self { values: Aligned::zeros(rows * width), count: rows, width }
+    }
+
+    /// (N, width)
+    pub(super) fn dim(&self) -> (usize, usize) {
+        (self.count, self.width)
+    }
+
     /// Takes a new shape. The values are whatever they were: the caller overwrites them.
     pub(super) fn reset(&mut self, rows: usize, width: usize) -> ArrayViewMut2<'_, f32> {
         (self.count, self.width) = (rows, width);
-        if self.values.len() < rows * width {
-            self.values.resize(rows * width, 0.0);
-        }
+        self.values.grown(rows * width);
         self.view_mut()
     }
 
@@ -49,6 +63,11 @@ impl Rows {
         &mut self.values[..self.count * self.width]
     }
 
+    pub(super) fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        let width = self.width;
+        &mut self.values_mut()[row * width..(row + 1) * width]
+    }
+
     /// The rows that one thread takes at a time, in their order.
     pub(super) fn tasks(&self) -> impl IndexedParallelIterator<Item = &[f32]> {
         self.values().par_chunks(row_tasks(self.width))
@@ -71,14 +90,22 @@ impl Rows {
             .expect("as many values as the shape says")
     }
 
+    /// The transposed matrix.
+    pub(super) fn t(&self) -> ArrayView2<'_, f32> {
+        self.view().reversed_axes()
+    }
+
     pub(super) fn view_mut(&mut self) -> ArrayViewMut2<'_, f32> {
         let shape = (self.count, self.width);
         ArrayViewMut2::from_shape(shape, self.values_mut()).expect("as many values as the shape says")
     }
 }
 
+/// Values of a line of the cache: parts of a buffer begin at one.
+const LINE: usize = 16;
+
 thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Aligned<f32>> = RefCell::default();
 }
 
 /// Calls with as many values as asked for, which are the calling thread's own meanwhile, whatever they were before.
@@ -88,15 +115,12 @@ pub(super) fn with_scratch<const K: usize, R>(
 ) -> R {
     // Taken, not borrowed: a call may lead to another one.
     let mut values = SCRATCH.take();
-    let length = lengths.iter().sum();
-    if values.len() < length {
-        values.resize(length, 0.0);
-    }
-    let mut rest = &mut values[..length];
+    let whole_lines = |length: usize| length.next_multiple_of(LINE);
+    let mut rest = values.grown(lengths.iter().copied().map(whole_lines).sum());
     let result = with(lengths.map(|length| {
-        let (part, below) = std::mem::take(&mut rest).split_at_mut(length);
+        let (part, below) = std::mem::take(&mut rest).split_at_mut(whole_lines(length));
         rest = below;
-        part
+        &mut part[..length]
     }));
     SCRATCH.set(values);
     result
