@@ -43,7 +43,9 @@ impl<T: Pod> Deref for Aligned<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        self.pages.as_deref().map_or(&[], |pages| bytemuck::cast_slice(&pages[..self.length * size_of::<T>()]))
+        self.pages
+            .as_deref()
+            .map_or(&[], |pages| bytemuck::cast_slice(&pages[..self.length * size_of::<T>()]))
     }
 }
 

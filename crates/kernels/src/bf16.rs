@@ -15,6 +15,7 @@ mod pack;
 mod portable;
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
@@ -33,7 +34,7 @@ const BLOCK: usize = 32;
 const BLOCK_VALUES: usize = BLOCK * BLOCK;
 /// The inner size multiplied at a time: a packed block row of a chunk fills two thirds of a first-level cache.
 const INNER: usize = 512;
-/// Rows of the left factor that a task packs at a time.
+/// Rows of the left factor that a task takes.
 const ROWS_PER_TASK: usize = 128;
 
 /// What multiplies pairs of bfloat16.
@@ -90,10 +91,16 @@ impl Bf16Unit {
 }
 
 thread_local! {
-    /// The left factor's packed rows of a task.
-    static LEFT: RefCell<Aligned<u16>> = RefCell::default();
-    /// The right factor of a product.
-    static RIGHT: RefCell<Aligned<u16>> = RefCell::default();
+    /// Buffers for packed factors: a task may hold several, and a thread that waits may run another task.
+    static BUFFERS: RefCell<Vec<Aligned<u16>>> = RefCell::default();
+}
+
+/// Calls with a buffer of the thread's own.
+pub(crate) fn with_buffer<R>(with: impl FnOnce(&mut Aligned<u16>) -> R) -> R {
+    let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let result = with(&mut buffer);
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
+    result
 }
 
 /// `c = keep * c + scale * a b` for `a` `[m, k]` and `b` `[k, n]` of any strides, rounded to bfloat16 (to the nearest,
@@ -112,21 +119,23 @@ pub fn product_bf16(
     mut c: ArrayViewMut2<'_, f32>,
     threads: Threads,
 ) {
-    // Taken, not borrowed: a thread that waits may run another product's task.
-    let mut buffer = RIGHT.take();
-    let b = PackedRight::pack(b, &mut buffer, threads);
     assert_eq!(c.dim().0, a.dim().0, "the result has the left factor's rows");
-    match threads {
-        Threads::One => b.product(a, scale, keep, c),
-        Threads::All => {
-            let rows = rows_per_task(a.dim().0);
-            a.axis_chunks_iter(Axis(0), rows)
-                .into_par_iter()
-                .zip(c.axis_chunks_iter_mut(Axis(0), rows))
-                .for_each(|(a, c)| b.product(a, scale, keep, c));
+    with_buffer(|buffer| {
+        let b = PackedRight::pack(b, buffer, threads);
+        let product = |(a, c): (ArrayView2<'_, f32>, ArrayViewMut2<'_, f32>)| {
+            with_buffer(|buffer| b.product(PackedLeft::pack(a, scale, buffer), keep, c));
+        };
+        match threads {
+            Threads::One => product((a, c)),
+            Threads::All => {
+                let rows = rows_per_task(a.dim().0);
+                a.axis_chunks_iter(Axis(0), rows)
+                    .into_par_iter()
+                    .zip(c.axis_chunks_iter_mut(Axis(0), rows))
+                    .for_each(product);
+            }
         }
-    }
-    RIGHT.set(buffer);
+    });
 }
 
 /// Whole blocks, few enough that every thread has several tasks.
@@ -135,44 +144,71 @@ fn rows_per_task(m: usize) -> usize {
     share.next_multiple_of(BLOCK).clamp(BLOCK, ROWS_PER_TASK)
 }
 
-/// A right factor `[k, n]` in blocks, for products with the rows of many left factors.
+/// A left factor `[m, k]`: rows of 32, of k/32 blocks each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackedLeft<'a> {
+    blocks: &'a [u16],
+    m: usize,
+    k: usize,
+}
+
+impl<'a> PackedLeft<'a> {
+    /// Rounds `scale * a` and packs it into a buffer, which grows where it must.
+    pub(crate) fn pack(a: ArrayView2<'_, f32>, scale: f32, buffer: &'a mut Aligned<u16>) -> Self {
+        let (m, k) = a.dim();
+        let blocks = buffer.grown(m.div_ceil(BLOCK) * k.div_ceil(BLOCK) * BLOCK_VALUES);
+        pack(a, scale, Factor::Left, blocks);
+        Self { blocks, m, k }
+    }
+}
+
+/// A right factor `[k, n]`, for products with the rows of many left factors: columns of 32, of k/32 blocks each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PackedRight<'a> {
     blocks: &'a [u16],
     k: usize,
     n: usize,
+    /// Values from one column of blocks to the next.
+    step: usize,
 }
 
 impl<'a> PackedRight<'a> {
     /// Rounds and packs `b` into a buffer, which grows where it must.
     pub(crate) fn pack(b: ArrayView2<'_, f32>, buffer: &'a mut Aligned<u16>, threads: Threads) -> Self {
         let (k, n) = b.dim();
-        let column_values = k.div_ceil(BLOCK) * BLOCK_VALUES;
-        let blocks = buffer.grown(n.div_ceil(BLOCK) * column_values);
-        let pack_columns = |(block, to): (usize, &mut [u16])| {
-            let columns = block * BLOCK..n.min((block + 1) * BLOCK);
+        let step = k.div_ceil(BLOCK) * BLOCK_VALUES;
+        let blocks = buffer.grown(n.div_ceil(BLOCK) * step);
+        let pack_column = |(column, to): (usize, &mut [u16])| {
+            let columns = column * BLOCK..n.min((column + 1) * BLOCK);
             pack(b.slice(s![.., columns]).reversed_axes(), 1.0, Factor::Right, to);
         };
         // Of an empty factor there is nothing to pack.
-        let column_values = column_values.max(1);
+        let size = step.max(1);
         match threads {
-            Threads::One => blocks.chunks_exact_mut(column_values).enumerate().for_each(pack_columns),
-            Threads::All => blocks.par_chunks_exact_mut(column_values).enumerate().for_each(pack_columns),
+            Threads::One => blocks.chunks_exact_mut(size).enumerate().for_each(pack_column),
+            Threads::All => blocks.par_chunks_exact_mut(size).enumerate().for_each(pack_column),
         }
-        Self { blocks, k, n }
+        Self { blocks, k, n, step }
+    }
+
+    /// Some of its columns; the first is a multiple of 32.
+    pub(crate) fn columns(self, range: Range<usize>) -> Self {
+        assert!(range.start.is_multiple_of(BLOCK) && range.end <= self.n, "whole blocks of columns");
+        Self { blocks: &self.blocks[range.start / BLOCK * self.step..], n: range.len(), ..self }
+    }
+
+    /// Some of the inner size; the first is a multiple of 32, and so is the end, or it is the whole's.
+    pub(crate) fn inner(self, range: Range<usize>) -> Self {
+        let whole = range.end.is_multiple_of(BLOCK) || range.end == self.k;
+        assert!(range.start.is_multiple_of(BLOCK) && range.end <= self.k && whole, "whole blocks");
+        Self { blocks: &self.blocks[range.start * BLOCK..], k: range.len(), ..self }
     }
 
     /// As [`product_bf16`], on the calling thread.
-    pub(crate) fn product(
-        self,
-        a: ArrayView2<'_, f32>,
-        scale: f32,
-        keep: f32,
-        mut c: ArrayViewMut2<'_, f32>,
-    ) {
-        let Self { blocks: right, k, n } = self;
-        assert_eq!(a.dim().1, k, "inner sizes agree");
-        assert_eq!(c.dim(), (a.dim().0, n), "the result has the outer sizes");
+    pub(crate) fn product(self, a: PackedLeft<'_>, keep: f32, mut c: ArrayViewMut2<'_, f32>) {
+        let Self { k, n, .. } = self;
+        assert_eq!(a.k, k, "inner sizes agree");
+        assert_eq!(c.dim(), (a.m, n), "the result has the outer sizes");
         assert!(n <= 1 || c.strides()[1] == 1, "rows of the result are contiguous");
         let adds = keep != 0.0;
         assert!(!adds || (keep - 1.0).abs() < f32::EPSILON, "the result is overwritten or added to");
@@ -180,26 +216,20 @@ impl<'a> PackedRight<'a> {
             c.fill(0.0);
         }
         let unit = Bf16Unit::current();
-        let mut buffer = LEFT.take();
         let _tiles = unit.begin();
-        let chunks =
-            a.axis_chunks_iter(Axis(0), ROWS_PER_TASK).zip(c.axis_chunks_iter_mut(Axis(0), ROWS_PER_TASK));
-        for (a, mut c) in chunks {
-            for start in (0..k).step_by(INNER) {
-                let end = k.min(start + INNER);
-                let inner = start * BLOCK..end.next_multiple_of(BLOCK) * BLOCK;
-                let left = buffer.grown(a.dim().0.div_ceil(BLOCK) * inner.len());
-                pack(a.slice(s![.., start..end]), scale, Factor::Left, left);
-                for (row, left) in left.chunks_exact(inner.len()).enumerate() {
-                    let mut c = c.slice_mut(s![row * BLOCK.., ..]);
-                    for (column, right) in right.chunks_exact(k.next_multiple_of(BLOCK) * BLOCK).enumerate() {
-                        let (left, right) = (Line::of(left), Line::of(&right[inner.clone()]));
-                        unit.block(left, right, adds || start > 0, column * BLOCK, &mut c);
-                    }
+        let row_values = k.div_ceil(BLOCK) * BLOCK_VALUES;
+        for start in (0..k).step_by(INNER) {
+            let count = (k - start).min(INNER).div_ceil(BLOCK);
+            let line = |values| Line::strided(values, count, BLOCK_VALUES);
+            // A column's blocks stay in the first-level cache while all rows pass.
+            for column in (0..n).step_by(BLOCK) {
+                let right = line(&self.blocks[column / BLOCK * self.step + start * BLOCK..]);
+                for row in (0..a.m).step_by(BLOCK) {
+                    let left = line(&a.blocks[row / BLOCK * row_values + start * BLOCK..]);
+                    unit.block(left, right, adds || start > 0, [row, column], &mut c);
                 }
             }
         }
-        LEFT.set(buffer);
     }
 }
 
@@ -224,11 +254,6 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Of neighbouring blocks.
-    fn of(values: &'a [u16]) -> Self {
-        Self::strided(values, values.len() / BLOCK_VALUES, BLOCK_VALUES)
-    }
-
     /// Of `count` blocks, the first of which begins `values`.
     fn strided(values: &'a [u16], count: usize, step: usize) -> Self {
         assert!(count > 0 && values.len() >= (count - 1) * step + BLOCK_VALUES, "all blocks are there");
@@ -246,25 +271,25 @@ impl Bf16Unit {
         None
     }
 
-    /// `c = left right` or `c += left right` for one row of blocks of each factor: the first 32 rows of `c` and its 32
-    /// columns from `column`, or what there is of them.
+    /// `c = left right` or `c += left right` for one row of blocks of each factor: the 32 rows and columns of `c` that
+    /// begin at `corner`, or what there is of them.
     fn block(
         self,
         left: Line<'_>,
         right: Line<'_>,
         adds: bool,
-        column: usize,
+        [row, column]: [usize; 2],
         c: &mut ArrayViewMut2<'_, f32>,
     ) {
         assert_eq!(left.count, right.count, "both have the chunk's inner size");
         let (rows, columns) = c.dim();
-        if rows >= BLOCK && columns >= column + BLOCK {
+        if rows >= row + BLOCK && columns >= column + BLOCK {
             let stride = usize::try_from(c.strides()[0]).expect("rows of a result lie in order");
-            self.whole_block(left, right, adds, &raw mut c[[0, column]], stride);
+            self.whole_block(left, right, adds, &raw mut c[[row, column]], stride);
         } else {
             let mut buffer = [0.0_f32; BLOCK * BLOCK];
             self.whole_block(left, right, false, buffer.as_mut_ptr(), BLOCK);
-            for (to, from) in c.rows_mut().into_iter().zip(buffer.chunks_exact(BLOCK)) {
+            for (to, from) in c.rows_mut().into_iter().skip(row).zip(buffer.chunks_exact(BLOCK)) {
                 for (to, &from) in to.into_iter().skip(column).zip(from) {
                     *to = if adds { *to + from } else { from };
                 }

@@ -40,29 +40,33 @@ pub enum Role {
 }
 
 impl KeptRows {
-    /// Takes the shape of `n` rows and gives the place of each `rows` of them, a multiple of 32, in their order.
-    pub fn tasks(
-        &mut self,
+    /// Several kept rows take the shape of `n` rows, each of its width; gives the places of each `rows` of them, a multiple
+    /// of 32, in their order.
+    pub fn tasks<const K: usize>(
+        all: [(&mut Self, usize); K],
         precision: Precision,
-        (n, width): (usize, usize),
+        n: usize,
         rows: usize,
-    ) -> impl IndexedParallelIterator<Item = KeptTask<'_>> {
+    ) -> impl IndexedParallelIterator<Item = [KeptTask<'_>; K]> {
+        let mut columns = all.map(|(kept, width)| kept.take_shape(precision, n, width, rows).into_iter());
+        let tasks = (0..n.div_ceil(rows))
+            .map(|_| columns.each_mut().map(|places| places.next().expect("each has as many tasks")))
+            .collect::<Vec<_>>();
+        tasks.into_par_iter()
+    }
+
+    fn take_shape(&mut self, precision: Precision, n: usize, width: usize, rows: usize) -> Vec<KeptTask<'_>> {
         (self.rows, self.width, self.precision) = (n, width, precision);
-        let tasks: Vec<KeptTask<'_>> = match precision {
+        let task = |place| KeptTask { width, place };
+        match precision {
             Precision::F32 => {
-                self.values
-                    .grown(n * width)
-                    .chunks_mut(rows * width)
-                    .map(Place::F32)
-                    .map(|place| KeptTask { width, place })
-                    .collect()
+                self.values.grown(n * width).chunks_mut(rows * width).map(Place::F32).map(task).collect()
             }
             Precision::Bf16 => {
                 self.packed.reset(n, width);
-                self.packed.tasks_mut(rows).map(Place::Bf16).map(|place| KeptTask { width, place }).collect()
+                self.packed.tasks_mut(rows).map(Place::Bf16).map(task).collect()
             }
-        };
-        tasks.into_par_iter()
+        }
     }
 
     /// `c += dyt x`, for `self` = dy `[N, outputs]`, x `[N, inputs]` and `c` `[outputs, inputs]`.
@@ -103,10 +107,11 @@ impl Precision {
         // Taken, not borrowed: a thread that waits may run another product's task.
         let [mut kept_dy, mut kept_x] = BUFFERS.take();
         for (rows, kept, role) in [(dy, &mut kept_dy, Role::Gradient), (x, &mut kept_x, Role::Input)] {
+            let (n, width) = rows.dim();
             let values = rows.to_slice().expect("rows are contiguous");
-            kept.tasks(self, rows.dim(), ROWS_PER_TASK)
-                .zip(values.par_chunks((ROWS_PER_TASK * rows.dim().1).max(1)))
-                .for_each(|(task, rows)| task.store(rows, role));
+            KeptRows::tasks([(kept, width)], self, n, ROWS_PER_TASK)
+                .zip(values.par_chunks((ROWS_PER_TASK * width).max(1)))
+                .for_each(|([mut task], rows)| task.store(rows, role));
         }
         kept_dy.accumulate(&kept_x, c);
         BUFFERS.set([kept_dy, kept_x]);
@@ -118,17 +123,29 @@ impl KeptTask<'_> {
     ///
     /// # Panics
     /// When they are not as many as the task has.
-    pub fn store(self, rows: &[f32], role: Role) {
-        match self.place {
-            Place::F32(to) => to.copy_from_slice(rows),
+    pub fn store(&mut self, rows: &[f32], role: Role) {
+        self.store_columns(0, rows, self.width, role);
+    }
+
+    /// Keeps some columns of the task's rows, `[rows, columns]`; the first is a multiple of 32.
+    ///
+    /// # Panics
+    /// When there are no such rows or columns.
+    pub fn store_columns(&mut self, first: usize, rows: &[f32], columns: usize, role: Role) {
+        match &mut self.place {
+            Place::F32(to) => {
+                assert_eq!(to.len() * columns, rows.len() * self.width, "as many rows as the task has");
+                for (to, from) in to.chunks_exact_mut(self.width).zip(rows.chunks_exact(columns)) {
+                    to[first..first + columns].copy_from_slice(from);
+                }
+            }
             Place::Bf16(to) => {
-                let rows =
-                    ArrayView2::from_shape((rows.len() / self.width, self.width), rows).expect("whole rows");
+                let rows = ArrayView2::from_shape((rows.len() / columns, columns), rows).expect("whole rows");
                 let factor = match role {
                     Role::Gradient => Factor::Left,
                     Role::Input => Factor::Right,
                 };
-                PackedRows::store(rows, factor, to);
+                PackedRows::store(rows, first, self.width, factor, to);
             }
         }
     }
@@ -154,7 +171,7 @@ mod tests {
                     let values = rows.as_slice().unwrap();
                     kept.tasks(precision, rows.dim(), 64)
                         .zip(values.par_chunks(64 * rows.dim().1))
-                        .for_each(|(task, rows)| task.store(rows, role));
+                        .for_each(|(mut task, rows)| task.store(rows, role));
                     kept
                 };
                 let mut found = Array2::ones((outputs, inputs));

@@ -23,7 +23,7 @@ pub use kept::{KeptRows, KeptTask, Role};
 pub use level::Level;
 pub use mapping::Mapping;
 pub use matvec::matvec;
-pub use precision::{Precision, Prepared};
+pub use precision::{Precision, Prepared, PreparedRows};
 pub use prefetch::prefetch;
 pub use product::{Threads, product};
 pub use vector::*;

@@ -1,6 +1,8 @@
-use ndarray::{ArrayView2, ArrayViewMut2};
+use std::ops::Range;
 
-use crate::bf16::PackedRight;
+use ndarray::{ArrayView2, ArrayViewMut2, s};
+
+use crate::bf16::{PackedLeft, PackedRight, with_buffer};
 use crate::{Aligned, Bf16Unit, Threads, product, product_bf16};
 
 /// What the factors of a product are rounded to. Sums are always f32.
@@ -57,16 +59,63 @@ enum Right<'a> {
     Bf16(PackedRight<'a>),
 }
 
+/// The left factor of a thread's products.
+#[derive(Debug, Clone, Copy)]
+pub struct PreparedRows<'a>(Left<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Left<'a> {
+    F32(ArrayView2<'a, f32>),
+    Bf16(PackedLeft<'a>),
+}
+
+impl Precision {
+    /// Calls with rows `[m, k]` prepared for products with several right factors of this precision.
+    pub fn with_rows<R>(self, rows: ArrayView2<'_, f32>, with: impl FnOnce(PreparedRows<'_>) -> R) -> R {
+        match self {
+            Self::F32 => with(PreparedRows(Left::F32(rows))),
+            Self::Bf16 => {
+                with_buffer(|buffer| with(PreparedRows(Left::Bf16(PackedLeft::pack(rows, 1.0, buffer)))))
+            }
+        }
+    }
+}
+
 impl Prepared<'_> {
+    /// Some of the columns; the first is a multiple of 32.
+    ///
+    /// # Panics
+    /// When there are no such columns.
+    #[must_use]
+    pub fn columns(self, range: Range<usize>) -> Self {
+        Self(match self.0 {
+            Right::F32(b) => Right::F32(b.slice_move(s![.., range])),
+            Right::Bf16(b) => Right::Bf16(b.columns(range)),
+        })
+    }
+
+    /// Some of the inner size; the first is a multiple of 32, and so is the end, or it is the whole's.
+    ///
+    /// # Panics
+    /// When there is no such part.
+    #[must_use]
+    pub fn inner(self, range: Range<usize>) -> Self {
+        Self(match self.0 {
+            Right::F32(b) => Right::F32(b.slice_move(s![range, ..])),
+            Right::Bf16(b) => Right::Bf16(b.inner(range)),
+        })
+    }
+
     /// `c = keep * c + a b` on the calling thread, for `a` `[m, k]` and `c` `[m, n]`; the same bits as
     /// [`Precision::product`] with any number of threads.
     ///
     /// # Panics
-    /// As that does.
-    pub fn product(&self, a: ArrayView2<'_, f32>, keep: f32, c: ArrayViewMut2<'_, f32>) {
-        match self.0 {
-            Right::F32(b) => product(a, b, 1.0, keep, c, Threads::One),
-            Right::Bf16(b) => b.product(a, 1.0, keep, c),
+    /// As that does, and when the factors were prepared in different precisions.
+    pub fn product(self, a: PreparedRows<'_>, keep: f32, c: ArrayViewMut2<'_, f32>) {
+        match (a.0, self.0) {
+            (Left::F32(a), Right::F32(b)) => product(a, b, 1.0, keep, c, Threads::One),
+            (Left::Bf16(a), Right::Bf16(b)) => b.product(a, keep, c),
+            _ => panic!("both factors are prepared alike"),
         }
     }
 }
@@ -74,7 +123,7 @@ impl Prepared<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, s};
+    use ndarray::Array2;
 
     #[test]
     fn rows_apart_give_the_bits_of_rows_together() {
@@ -87,7 +136,9 @@ mod tests {
             let mut buffer = Aligned::default();
             let b = precision.prepare(b.t(), &mut buffer);
             for rows in [0..33, 33..64, 64..150] {
-                b.product(a.slice(s![rows.clone(), ..]), 0.0, parts.slice_mut(s![rows, ..]));
+                precision.with_rows(a.slice(s![rows.clone(), ..]), |a| {
+                    b.product(a, 0.0, parts.slice_mut(s![rows, ..]));
+                });
             }
             assert_eq!(whole, parts, "{precision:?}");
         }

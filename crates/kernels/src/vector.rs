@@ -190,29 +190,23 @@ leveled! {
 }
 
 leveled! {
-    /// `SwiGLU`'s gate (Shazeer 2020): y = silu(gate) up, for rows `[gate | up]` of `2 width` and `y` of `width`.
-    pub fn silu_mul(gate_up: &[f32], width: usize, y: &mut [f32]) {
-        for (gate_up, y) in gate_up.chunks_exact(2 * width).zip(y.chunks_exact_mut(width)) {
-            let (gate, up) = gate_up.split_at(width);
-            for i in 0..width {
-                y[i] = gate[i] * sigmoid(gate[i]) * up[i];
-            }
+    /// `SwiGLU`'s gate (Shazeer 2020): y = silu(gate) up.
+    pub fn silu_mul(gate: &[f32], up: &[f32], y: &mut [f32]) {
+        for ((gate, up), y) in gate.iter().zip(up).zip(y) {
+            *y = gate * sigmoid(*gate) * up;
         }
     }
 }
 
 leveled! {
-    /// Backward of [`silu_mul`]: overwrites `gate_up` by its gradient, given `dy`.
+    /// Backward of [`silu_mul`]: overwrites `gate` and `up` by their gradients, given `dy`.
     ///
     /// Forward was y = g s(g) u with s the logistic function, so dg = dy u s (1 + g (1 - s)), du = dy g s.
-    pub fn silu_mul_backward(dy: &[f32], width: usize, gate_up: &mut [f32]) {
-        for (gate_up, dy) in gate_up.chunks_exact_mut(2 * width).zip(dy.chunks_exact(width)) {
-            let (gate, up) = gate_up.split_at_mut(width);
-            for i in 0..width {
-                let (g, u, s) = (gate[i], up[i], sigmoid(gate[i]));
-                gate[i] = dy[i] * u * s * (1.0 + g * (1.0 - s));
-                up[i] = dy[i] * g * s;
-            }
+    pub fn silu_mul_backward(dy: &[f32], gate: &mut [f32], up: &mut [f32]) {
+        for ((dy, gate), up) in dy.iter().zip(gate).zip(up) {
+            let (g, u, s) = (*gate, *up, sigmoid(*gate));
+            *gate = dy * u * s * (1.0 + g * (1.0 - s));
+            *up = dy * g * s;
         }
     }
 }
@@ -327,16 +321,15 @@ mod tests {
 
         #[test]
         fn gate_agrees_with_f64_and_its_derivative(g in -8.0..8.0f32, u in -3.0..3.0f32, dy in -2.0..2.0f32) {
-            let mut pair = [g, u];
-            let mut y = [0.0];
-            silu_mul(&pair, 1, &mut y);
+            let (mut gate, mut up, mut y) = ([g], [u], [0.0]);
+            silu_mul(&gate, &up, &mut y);
             let (g, u, dy64) = (f64::from(g), f64::from(u), f64::from(dy));
             prop_assert!(close(y[0], silu(g) * u));
-            silu_mul_backward(&[dy], 1, &mut pair);
+            silu_mul_backward(&[dy], &mut gate, &mut up);
             let h = 1e-5;
             let slope = (silu(g + h) - silu(g - h)) / (2.0 * h);
-            prop_assert!(close(pair[0], dy64 * u * slope));
-            prop_assert!(close(pair[1], dy64 * silu(g)));
+            prop_assert!(close(gate[0], dy64 * u * slope));
+            prop_assert!(close(up[0], dy64 * silu(g)));
         }
 
         #[test]

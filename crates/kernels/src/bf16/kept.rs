@@ -1,4 +1,4 @@
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use super::{BLOCK, BLOCK_VALUES, Bf16Unit, Factor, INNER, Line, pack};
@@ -30,19 +30,30 @@ impl PackedRows {
     }
 
     /// The place of each `rows` rows, a multiple of 32, to pack them into.
-    pub(crate) fn tasks_mut(&mut self, rows: usize) -> impl IndexedParallelIterator<Item = &mut [u16]> {
+    pub(crate) fn tasks_mut(&mut self, rows: usize) -> impl Iterator<Item = &mut [u16]> {
         assert!(rows.is_multiple_of(BLOCK), "tasks have whole blocks");
         let step = Self::step(self.width);
         let used = self.rows.div_ceil(BLOCK) * step;
-        self.values[..used].par_chunks_mut(rows / BLOCK * step)
+        self.values[..used].chunks_mut(rows / BLOCK * step)
     }
 
-    /// Packs a task's rows `[rows, width]`.
-    pub(crate) fn store(rows: ArrayView2<'_, f32>, factor: Factor, to: &mut [u16]) {
-        let width = rows.dim().1;
+    /// Packs some columns of a task's rows, `[rows, columns]` of `[rows, width]`; the first is a multiple of 32.
+    pub(crate) fn store(
+        rows: ArrayView2<'_, f32>,
+        first_column: usize,
+        width: usize,
+        factor: Factor,
+        to: &mut [u16],
+    ) {
+        let columns = rows.dim().1;
+        assert!(
+            first_column.is_multiple_of(BLOCK) && first_column + columns <= width,
+            "whole blocks of columns"
+        );
+        let place = first_column * BLOCK..(first_column + columns).next_multiple_of(BLOCK) * BLOCK;
         let places = to.chunks_exact_mut(Self::step(width));
         for (rows, to) in rows.axis_chunks_iter(Axis(0), BLOCK).zip(places) {
-            pack(rows.reversed_axes(), 1.0, factor, &mut to[..width.div_ceil(BLOCK) * BLOCK_VALUES]);
+            pack(rows.reversed_axes(), 1.0, factor, &mut to[place.clone()]);
         }
     }
 
@@ -63,10 +74,15 @@ impl PackedRows {
                 for row in (0..c.dim().0).step_by(BLOCK) {
                     let left = &self.values[first * left_step + (index * task + row) * BLOCK..];
                     let left = Line::strided(left, count, left_step);
-                    let mut c = c.slice_mut(s![row.., ..]);
                     for column in (0..x.width).step_by(BLOCK) {
                         let right = &x.values[first * right_step + column * BLOCK..];
-                        unit.block(left, Line::strided(right, count, right_step), true, column, &mut c);
+                        unit.block(
+                            left,
+                            Line::strided(right, count, right_step),
+                            true,
+                            [row, column],
+                            &mut c,
+                        );
                     }
                 }
             }

@@ -73,11 +73,11 @@ pub(super) fn cross_entropy(
             tasks.for_each(|((logits, targets), nats)| row_losses(logits, targets, nats));
             continue;
         };
-        let keep_dlogits = scratch.dlogits.tasks(precision, (n, vocabulary), ROWS);
-        let keep_hidden = scratch.hidden.tasks(precision, (n, c), ROWS);
+        let kept = [(&mut scratch.dlogits, vocabulary), (&mut scratch.hidden, c)];
+        let kept = KeptRows::tasks(kept, precision, n, ROWS);
         let hidden = hidden.to_slice().expect("rows are contiguous").par_chunks(ROWS * c);
-        tasks.zip(keep_dlogits).zip(keep_hidden.zip(hidden)).for_each(
-            |((((logits, targets), nats), keep_dlogits), (keep_hidden, hidden))| {
+        tasks.zip(kept).zip(hidden).for_each(
+            |((((logits, targets), nats), [mut keep_dlogits, mut keep_hidden]), hidden)| {
                 row_losses(logits, targets, nats);
                 for (logits, &target) in logits.chunks_exact_mut(vocabulary).zip(targets) {
                     logits[target as usize] -= 1.0;

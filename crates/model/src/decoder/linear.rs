@@ -1,4 +1,6 @@
-use kernels::{Aligned, KeptRows, Precision, Prepared, Threads, matvec, product};
+use std::ops::Range;
+
+use kernels::{Aligned, KeptRows, Precision, Prepared, PreparedRows, Threads, matvec, product};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
@@ -74,27 +76,31 @@ impl Linear {
         }
     }
 
-    /// One task's part of db; nothing where there is no bias.
-    pub(super) fn bias_part(&self, dy: &[f32]) -> Vec<f32> {
-        let mut sums = vec![0.0; self.bias.as_ref().map_or(0, Vec::len)];
-        if !sums.is_empty() {
-            dy.chunks_exact(sums.len()).for_each(|dy| kernels::add(&mut sums, dy));
+    /// One task's part of db, still zero; nothing where there is no bias.
+    pub(super) fn bias_part(&self) -> Vec<f32> {
+        vec![0.0; self.bias.as_ref().map_or(0, Vec::len)]
+    }
+
+    /// Adds some columns of one task's dy to its part of db.
+    pub(super) fn add_to_bias_part(part: &mut [f32], columns: Range<usize>, dy: &[f32]) {
+        if !part.is_empty() {
+            let part = &mut part[columns];
+            dy.chunks_exact(part.len()).for_each(|dy| kernels::add(part, dy));
         }
-        sums
     }
 
     /// Ready for y = x Wt + b, for rows that threads take apart; `buffer` holds the weight as products take it.
     pub(super) fn prepare<'a>(&'a self, buffer: &'a mut Aligned<u16>) -> RowWise<'a> {
         let (outputs, inputs) = self.weight.dim();
         let weight = self.precision.prepare(self.weight.t(), buffer);
-        RowWise { weight, bias: self.bias.as_deref(), inputs, outputs }
+        RowWise { weight, bias: self.bias.as_deref(), precision: self.precision, inputs, outputs }
     }
 
     /// Ready for dx = dy W.
     pub(super) fn prepare_backward<'a>(&'a self, buffer: &'a mut Aligned<u16>) -> RowWise<'a> {
         let (outputs, inputs) = self.weight.dim();
         let weight = self.precision.prepare(self.weight.view(), buffer);
-        RowWise { weight, bias: None, inputs: outputs, outputs: inputs }
+        RowWise { weight, bias: None, precision: self.precision, inputs: outputs, outputs: inputs }
     }
 
     /// x Wt + b for the few rows x `[n, inputs]` of a session, on the calling thread: many sessions run side by side.
@@ -154,28 +160,55 @@ impl Linear {
     }
 }
 
-/// A projection that threads share, each for rows of its own.
+/// A projection that threads share, each for rows of its own; or some of its outputs, or of its inputs.
 #[derive(Clone, Copy)]
 pub(super) struct RowWise<'a> {
     weight: Prepared<'a>,
     bias: Option<&'a [f32]>,
+    precision: Precision,
     inputs: usize,
     outputs: usize,
 }
 
 impl RowWise<'_> {
     /// `to` `[rows, outputs]` = keep `to` + the projection of `from` `[rows, inputs]`.
-    pub(super) fn apply(&self, from: &[f32], keep: f32, to: &mut [f32]) {
-        self.weight.product(matrix(from, self.inputs), keep, matrix_mut(to, self.outputs));
+    pub(super) fn apply(self, from: &[f32], keep: f32, to: &mut [f32]) {
+        self.precision.with_rows(matrix(from, self.inputs), |from| self.apply_to(from, keep, to));
+    }
+
+    /// As [`Self::apply`], of rows prepared in this precision.
+    pub(super) fn apply_to(self, from: PreparedRows<'_>, keep: f32, to: &mut [f32]) {
+        self.weight.product(from, keep, matrix_mut(to, self.outputs));
         if let Some(bias) = self.bias {
             to.chunks_exact_mut(self.outputs).for_each(|to| kernels::add(to, bias));
         }
     }
 
     /// As [`Self::apply`], `rows` rows a task, in parallel.
-    pub(super) fn apply_tasks(&self, from: &[f32], keep: f32, to: &mut [f32], rows: usize) {
+    pub(super) fn apply_tasks(self, from: &[f32], keep: f32, to: &mut [f32], rows: usize) {
         from.par_chunks(rows * self.inputs)
             .zip(to.par_chunks_mut(rows * self.outputs))
             .for_each(|(from, to)| self.apply(from, keep, to));
+    }
+
+    /// Some of the outputs; the first is a multiple of 32.
+    pub(super) fn outputs(self, range: Range<usize>) -> Self {
+        Self {
+            weight: self.weight.columns(range.clone()),
+            outputs: range.len(),
+            bias: self.bias.map(|bias| &bias[range]),
+            ..self
+        }
+    }
+
+    /// Some of the inputs, whose projections add up to the whole one; the first is a multiple of 32, and so is the end, or
+    /// it is the last.
+    pub(super) fn inputs(self, range: Range<usize>) -> Self {
+        Self {
+            weight: self.weight.inner(range.clone()),
+            inputs: range.len(),
+            bias: self.bias.filter(|_| range.start == 0),
+            ..self
+        }
     }
 }
