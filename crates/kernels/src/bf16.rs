@@ -33,7 +33,7 @@ const BLOCK: usize = 32;
 /// Values of a packed block.
 const BLOCK_VALUES: usize = BLOCK * BLOCK;
 /// The inner size multiplied at a time: a packed block row of a chunk fills two thirds of a first-level cache.
-const INNER: usize = 512;
+const INNER: usize = 256;
 /// Rows of the left factor that a task takes.
 const ROWS_PER_TASK: usize = 128;
 

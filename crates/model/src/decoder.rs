@@ -48,7 +48,7 @@ type NamedTensor<'v, 'a> = &'v mut dyn FnMut(&str, &[usize], &'a [f32]);
 type NamedTensorMut<'v, 'a> = &'v mut dyn FnMut(&str, &[usize], &'a mut [f32]);
 
 /// Rows that one thread takes at a time in row-wise layers.
-const ROWS_PER_TASK: usize = 64;
+const ROWS_PER_TASK: usize = 128;
 
 /// Values of [`ROWS_PER_TASK`] rows.
 fn row_tasks(width: usize) -> usize {
