@@ -6,16 +6,19 @@ mod rotation;
 mod step;
 
 use artifact::config::{AttentionBias, DecoderConfig};
-use ndarray::ArrayView2;
+use kernels::{Aligned, KeptRows, Role};
+use rayon::prelude::*;
 
 use self::causal::{Mixed, Projected};
 use self::rotation::HeadNorms;
 pub(super) use self::step::Cache;
+use super::dropout::Dropout;
 use super::linear::Linear;
-use super::norm::RmsNorm;
-use super::rows::Rows;
+use super::norm::{NormTape, RmsNorm};
+use super::rows::{Rows, columns, with_scratch};
 use super::time::Time;
-use super::{NamedTensor, NamedTensorMut};
+use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK, row_tasks};
+use crate::Batch;
 
 /// Attention: the mixer of the Transformer.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +64,7 @@ impl Heads {
     }
 }
 
-/// What the backward pass needs of the forward pass.
+/// What the backward pass needs of the forward pass, beside the norm's.
 #[derive(Debug, Default)]
 pub(super) struct AttentionTape {
     /// Before norm and rotation. `[N, (H + 2K) D]`
@@ -76,15 +79,31 @@ pub(super) struct AttentionTape {
     mixed: Rows,
 }
 
-/// Buffers of the backward pass, shared by all blocks.
+/// Buffers that all blocks share.
 #[derive(Debug, Default)]
 pub(super) struct AttentionScratch {
+    /// The weights as products take them: of queries, keys and values, and of the output.
+    weights: [Aligned<u16>; 2],
     /// `[N, H D]`
     dmixed: Rows,
     /// `[N, (H + K) D]`
     drotated: Rows,
     /// `[N, (H + 2K) D]`
     dqkv: Rows,
+    kept: Kept,
+}
+
+/// The factors of the weights' gradients.
+#[derive(Debug, Default)]
+struct Kept {
+    /// The norm's output `[N, C]`
+    normed: KeptRows,
+    /// `[N, (H + 2K) D]`
+    dqkv: KeptRows,
+    /// `[N, H D]`
+    mixed: KeptRows,
+    /// `[N, C]`
+    dy: KeptRows,
 }
 
 impl Attention {
@@ -118,67 +137,125 @@ impl Attention {
         [&mut self.qkv, &mut self.output]
     }
 
-    /// y += the layer's output for x `[N, C]`.
+    /// x `[N, C]` becomes x + the layer's output for norm(x). A thread takes some rows through the norm, the projections
+    /// and the rotation while they are in its cache.
     pub(super) fn forward(
         &self,
-        x: ArrayView2<'_, f32>,
+        norm: &RmsNorm,
+        x: &mut Rows,
         Time { batch, rope, .. }: Time<'_>,
-        y: &mut Rows,
-        tape: &mut AttentionTape,
+        (norm_tape, tape): (&mut NormTape, &mut AttentionTape),
+        scratch: &mut AttentionScratch,
+        dropout: Option<Dropout>,
     ) {
-        let (n, heads) = (x.dim().0, self.heads);
-        self.qkv.forward(x, 0.0, tape.qkv.reset(n, heads.all()));
+        let ((n, c), heads, positions) = (x.dim(), self.heads, positions(batch));
+        let [qkv_weight, output_weight] = &mut scratch.weights;
         let AttentionTape { qkv, scales, rotated, log_sums, mixed } = tape;
-        rotation::forward(heads, self.norms.as_ref(), batch, rope, qkv, rotated, scales);
+        qkv.reset(n, heads.all());
+        scales.reset(n, heads.queries + heads.keys);
+        rotated.reset(n, heads.rotated());
+        let projection = self.qkv.prepare(qkv_weight);
+        let to = qkv.tasks_mut().zip(rotated.tasks_mut()).zip(scales.tasks_mut());
+        let tasks = x.tasks().zip(norm_tape.tasks(n, c)).zip(to).zip(positions.par_chunks(ROWS_PER_TASK));
+        tasks.for_each(|(((x, norm_task), ((qkv, rotated), scales)), positions)| {
+            with_scratch([x.len()], |[normed]| {
+                norm.forward_task(x, norm_task, normed);
+                projection.apply(normed, 0.0, qkv);
+            });
+            rotation::forward(heads, self.norms.as_ref(), rope, positions, qkv, rotated, scales);
+        });
+
         let of = Projected { rotated: rotated.view(), qkv: qkv.view() };
-        let log_sums = log_sums.reset(n, heads.queries);
-        causal::forward(
-            heads,
-            self.output.precision,
-            batch,
-            of,
-            mixed.reset(n, heads.queries * heads.width),
-            log_sums,
-        );
-        self.output.forward(mixed.view(), 1.0, y.view_mut());
+        let (to, log_sums) = (mixed.reset(n, heads.queries * heads.width), log_sums.reset(n, heads.queries));
+        causal::forward(heads, self.output.precision, batch, of, to, log_sums);
+
+        let output = self.output.prepare(output_weight);
+        x.tasks_mut().zip(mixed.tasks()).enumerate().for_each(|(task, (x, mixed))| {
+            let Some(dropout) = dropout else { return output.apply(mixed, 1.0, x) };
+            with_scratch([x.len()], |[branch]| {
+                output.apply(mixed, 0.0, branch);
+                dropout.apply(branch, task * row_tasks(c));
+                kernels::add(x, branch);
+            });
+        });
     }
 
-    /// dx `[N, C]` from dy `[N, C]`, given the forward pass's x.
+    /// dy `[N, C]` becomes dx.
     pub(super) fn backward(
         &self,
-        dy: ArrayView2<'_, f32>,
-        x: ArrayView2<'_, f32>,
-        Time { batch, rope, .. }: Time<'_>,
-        tape: &AttentionTape,
+        norm: &RmsNorm,
         dx: &mut Rows,
+        Time { batch, rope, .. }: Time<'_>,
+        (norm_tape, tape): (&NormTape, &AttentionTape),
         scratch: &mut AttentionScratch,
-        gradient: &mut Self,
+        (norm_gradient, gradient): (&mut RmsNorm, &mut Self),
+        dropout: Option<Dropout>,
     ) {
-        let (n, heads) = (x.dim().0, self.heads);
-        let AttentionScratch { dmixed, drotated, dqkv } = scratch;
+        let ((n, c), heads, precision) = (dx.dim(), self.heads, self.output.precision);
+        let positions = positions(batch);
+        let AttentionScratch { weights: [qkv_weight, output_weight], dmixed, drotated, dqkv, kept } = scratch;
         let AttentionTape { qkv, scales, rotated, log_sums, mixed } = tape;
-        let to = dmixed.reset(n, heads.queries * heads.width);
-        self.output.backward(dy, mixed.view(), 0.0, to, &mut gradient.output);
+        let width = heads.queries * heads.width;
+
+        let output = self.output.prepare_backward(output_weight);
+        dmixed.reset(n, width);
+        let keep =
+            KeptRows::tasks([(&mut kept.dy, c), (&mut kept.mixed, width)], precision, n, ROWS_PER_TASK);
+        let tasks = dx.tasks().zip(mixed.tasks()).zip(dmixed.tasks_mut()).zip(keep).enumerate();
+        let output_bias: Vec<Vec<f32>> = tasks
+            .map(|(task, (((dx, mixed), dmixed), [mut keep_dy, mut keep_mixed]))| {
+                with_scratch([dx.len()], |[dy]| {
+                    dy.copy_from_slice(dx);
+                    if let Some(dropout) = dropout {
+                        dropout.apply(dy, task * row_tasks(c));
+                    }
+                    keep_dy.store(dy, Role::Gradient);
+                    keep_mixed.store(mixed, Role::Input);
+                    output.apply(dy, 0.0, dmixed);
+                    self.output.bias_part(dy)
+                })
+            })
+            .collect();
+        gradient.output.add_kept(&kept.dy, &kept.mixed, &output_bias);
 
         // The values' gradient goes to its place at once; that of queries and keys passes rotation and norm first.
         let of = Projected { rotated: rotated.view(), qkv: qkv.view() };
         let was = Mixed { mixed: mixed.view(), log_sums: log_sums.view() };
-        let (drotated_zero, dqkv_zero) =
-            (drotated.reset_to_zero(n, heads.rotated()), dqkv.reset_to_zero(n, heads.all()));
-        causal::backward(
-            heads,
-            self.output.precision,
-            batch,
-            of,
-            was,
-            dmixed.view(),
-            drotated_zero,
-            dqkv_zero,
-        );
+        let (to_rotated, to_values) = (drotated.reset(n, heads.rotated()), dqkv.reset(n, heads.all()));
+        causal::backward(heads, precision, batch, of, was, dmixed.view(), to_rotated, to_values);
 
-        let norms = self.norms.as_ref().zip(gradient.norms.as_mut());
-        rotation::backward(heads, norms, batch, rope, (qkv, scales), drotated, dqkv);
-        self.qkv.backward(dqkv.view(), x, 0.0, dx.reset(n, x.dim().1), &mut gradient.qkv);
+        let projection = self.qkv.prepare_backward(qkv_weight);
+        let keep = [(&mut kept.dqkv, heads.all()), (&mut kept.normed, c)];
+        let keep = KeptRows::tasks(keep, precision, n, ROWS_PER_TASK);
+        let of = qkv.tasks().zip(scales.tasks()).zip(norm_tape.tasks_backward());
+        let of = of.zip(positions.par_chunks(ROWS_PER_TASK));
+        let tasks = dx.tasks_mut().zip(of).zip(drotated.tasks_mut().zip(dqkv.tasks_mut())).zip(keep);
+        let parts: Vec<[Vec<f32>; 4]> = tasks
+            .map(
+                |(
+                    ((dx, (((qkv, scales), norm_task), positions)), (drotated, dqkv)),
+                    [mut keep_dqkv, mut keep_normed],
+                )| {
+                    let of = (qkv, scales);
+                    let [dquery, dkey] =
+                        rotation::backward(heads, self.norms.as_ref(), rope, positions, of, drotated, dqkv);
+                    keep_dqkv.store(dqkv, Role::Gradient);
+                    with_scratch([dx.len()], |[narrow]| {
+                        norm.repeat_task(norm_task, narrow);
+                        keep_normed.store(narrow, Role::Input);
+                        projection.apply(dqkv, 0.0, narrow);
+                        [norm.backward_task(narrow, norm_task, dx), self.qkv.bias_part(dqkv), dquery, dkey]
+                    })
+                },
+            )
+            .collect();
+        let [norm_parts, qkv_bias, dquery, dkey] = columns(parts);
+        norm_gradient.add_all(&norm_parts);
+        gradient.qkv.add_kept(&kept.dqkv, &kept.normed, &qkv_bias);
+        if let Some(norms) = &mut gradient.norms {
+            norms.query.add_all(&dquery);
+            norms.key.add_all(&dkey);
+        }
     }
 
     /// The rows of the fused projection, part after part.
@@ -209,4 +286,9 @@ impl Attention {
         let outputs = self.output.weight.dim().0;
         self.output.visit_mut(&[("self_attn.o_proj", outputs)], tensor);
     }
+}
+
+/// The position of each row in its segment. `[N]`
+fn positions(batch: &Batch) -> Vec<usize> {
+    batch.segments().flat_map(|rows| 0..rows.len()).collect()
 }

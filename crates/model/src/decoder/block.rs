@@ -22,11 +22,6 @@ pub(super) struct Block {
 /// What the backward pass needs of the forward pass.
 #[derive(Debug, Default)]
 pub(super) struct BlockTape {
-    /// The block's input. `[N, C]`
-    x: Rows,
-    /// Its norm. `[N, C]`
-    normed: Rows,
-    scales: Vec<f32>,
     mixer: MixerTape,
     feed_forward: FeedForwardTape,
 }
@@ -35,10 +30,6 @@ pub(super) struct BlockTape {
 #[derive(Debug, Default)]
 pub(super) struct BlockScratch {
     mixer: MixerScratch,
-    /// `[N, C]`
-    dnormed: Rows,
-    /// What the mixer adds to the residual stream, or its gradient, where there is dropout. `[N, C]`
-    branch: Rows,
     feed_forward: FeedForwardScratch,
 }
 
@@ -86,21 +77,9 @@ impl Block {
         scratch: &mut BlockScratch,
         dropout: Option<Dropout>,
     ) {
-        let (n, c) = x.view().dim();
-        tape.x.copy_from(x);
-        tape.normed.reset(n, c);
-        tape.scales.resize(n, 0.0);
-        self.mixer_norm.forward(x.values(), tape.normed.values_mut(), &mut tape.scales);
-        let BlockScratch { mixer, branch, feed_forward, .. } = scratch;
-        if let Some(dropout) = dropout.map(mixers) {
-            branch.reset_to_zero(n, c);
-            self.mixer.forward(tape.normed.view(), time, branch, &mut tape.mixer, mixer);
-            dropout.apply_all(branch);
-            x.add(branch);
-        } else {
-            self.mixer.forward(tape.normed.view(), time, x, &mut tape.mixer, mixer);
-        }
-        self.feed_forward.forward(x, &mut tape.feed_forward, feed_forward, dropout.map(feed_forwards));
+        let (of_mixer, of_feed_forward) = (dropout.map(mixers), dropout.map(feed_forwards));
+        self.mixer.forward(&self.mixer_norm, x, time, &mut tape.mixer, &mut scratch.mixer, of_mixer);
+        self.feed_forward.forward(x, &mut tape.feed_forward, &mut scratch.feed_forward, of_feed_forward);
     }
 
     /// dy `[N, C]` becomes dx; spends the tape.
@@ -115,8 +94,8 @@ impl Block {
         gradient: &mut Self,
         dropout: Option<Dropout>,
     ) {
-        let BlockScratch { mixer, dnormed, branch, feed_forward } = scratch;
-        let of_feed_forward = dropout.map(feed_forwards);
+        let (of_mixer, of_feed_forward) = (dropout.map(mixers), dropout.map(feed_forwards));
+        let feed_forward = &mut scratch.feed_forward;
         self.feed_forward.backward(
             dx,
             &mut tape.feed_forward,
@@ -124,28 +103,15 @@ impl Block {
             &mut gradient.feed_forward,
             of_feed_forward,
         );
-        let dy = if let Some(dropout) = dropout.map(mixers) {
-            branch.copy_from(dx);
-            dropout.apply_all(branch);
-            branch.view()
-        } else {
-            dx.view()
-        };
+        let gradients = (&mut gradient.mixer_norm, &mut gradient.mixer);
         self.mixer.backward(
-            dy,
-            tape.normed.view(),
+            &self.mixer_norm,
+            dx,
             time,
             &mut tape.mixer,
-            dnormed,
-            mixer,
-            &mut gradient.mixer,
-        );
-        self.mixer_norm.backward(
-            dnormed.values(),
-            tape.x.values(),
-            &tape.scales,
-            dx.values_mut(),
-            &mut gradient.mixer_norm,
+            &mut scratch.mixer,
+            gradients,
+            of_mixer,
         );
     }
 

@@ -187,7 +187,7 @@ impl FeedForward {
                 let lengths = [narrow, narrow, narrow, wide, wide, wide];
                 with_scratch(lengths, |[normed, dy, dnormed, gates, ups, hidden]| {
                     let [mut gate_bias, mut up_bias, mut down_bias] =
-                        [&self.gate, &self.up, &self.down].map(Linear::bias_part);
+                        [&self.gate, &self.up, &self.down].map(Linear::zero_bias_part);
                     self.norm.repeat_task(norm, normed);
                     keep_normed.store(normed, Role::Input);
                     dy.copy_from_slice(dx);

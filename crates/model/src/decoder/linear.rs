@@ -77,8 +77,15 @@ impl Linear {
     }
 
     /// One task's part of db, still zero; nothing where there is no bias.
-    pub(super) fn bias_part(&self) -> Vec<f32> {
+    pub(super) fn zero_bias_part(&self) -> Vec<f32> {
         vec![0.0; self.bias.as_ref().map_or(0, Vec::len)]
+    }
+
+    /// One task's part of db, given its dy.
+    pub(super) fn bias_part(&self, dy: &[f32]) -> Vec<f32> {
+        let mut part = self.zero_bias_part();
+        Self::add_to_bias_part(&mut part, 0..self.weight.dim().0, dy);
+        part
     }
 
     /// Adds some columns of one task's dy to its part of db.

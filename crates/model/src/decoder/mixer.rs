@@ -1,13 +1,15 @@
 //! The mixers: the only layers that move information across time.
 
 use artifact::config::{DecoderConfig, MixerKind};
-use ndarray::ArrayView2;
+use rayon::prelude::*;
 
 use super::attention::{Attention, AttentionScratch, AttentionTape, Cache};
 use super::convolution::{Convolution, ConvolutionScratch, ConvolutionTape, History};
+use super::dropout::Dropout;
 use super::gru::Gru;
 use super::linear::Linear;
 use super::lstm::{Lstm, Memory};
+use super::norm::{NormTape, RmsNorm};
 use super::recurrent::{RecurrentScratch, RecurrentTape};
 use super::rope::Rope;
 use super::rows::Rows;
@@ -26,6 +28,9 @@ pub(super) enum Mixer {
 /// What the backward pass needs of the forward pass. What the block's mixer does not use stays empty.
 #[derive(Debug, Default)]
 pub(super) struct MixerTape {
+    norm: NormTape,
+    /// The norm's output, where the mixer needs all of it at once. `[N, C]`
+    normed: Rows,
     attention: AttentionTape,
     recurrent: RecurrentTape,
     convolution: ConvolutionTape,
@@ -34,6 +39,10 @@ pub(super) struct MixerTape {
 /// Buffers that all blocks share. What no block's mixer uses stays empty.
 #[derive(Debug, Default)]
 pub(super) struct MixerScratch {
+    /// `[N, C]`
+    dnormed: Rows,
+    /// What the mixer adds to the residual stream, or its gradient, where there is dropout. `[N, C]`
+    branch: Rows,
     attention: AttentionScratch,
     recurrent: RecurrentScratch,
     convolution: ConvolutionScratch,
@@ -93,52 +102,87 @@ impl Mixer {
         }
     }
 
-    /// y += the layer's output for x `[N, C]`.
+    /// x `[N, C]` becomes x + the layer's output for norm(x).
     pub(super) fn forward(
         &self,
-        x: ArrayView2<'_, f32>,
+        norm: &RmsNorm,
+        x: &mut Rows,
         time: Time<'_>,
-        y: &mut Rows,
         tape: &mut MixerTape,
         scratch: &mut MixerScratch,
+        dropout: Option<Dropout>,
     ) {
+        if let Self::Attention(mixer) = self {
+            let tapes = (&mut tape.norm, &mut tape.attention);
+            return mixer.forward(norm, x, time, tapes, &mut scratch.attention, dropout);
+        }
+        let (n, c) = x.dim();
+        tape.normed.reset(n, c);
+        x.tasks()
+            .zip(tape.norm.tasks(n, c))
+            .zip(tape.normed.tasks_mut())
+            .for_each(|((x, task), normed)| norm.forward_task(x, task, normed));
+        let y = if dropout.is_some() { &mut scratch.branch } else { &mut *x };
+        if dropout.is_some() {
+            y.reset_to_zero(n, c);
+        }
+        let normed = tape.normed.view();
         match self {
-            Self::Attention(mixer) => mixer.forward(x, time, y, &mut tape.attention),
-            Self::Gru(mixer) => mixer.forward(x, time, y, &mut tape.recurrent, &mut scratch.recurrent),
-            Self::Lstm(mixer) => mixer.forward(x, time, y, &mut tape.recurrent, &mut scratch.recurrent),
+            Self::Attention(_) => unreachable!("attention takes rows through the norm itself"),
+            Self::Gru(mixer) => mixer.forward(normed, time, y, &mut tape.recurrent, &mut scratch.recurrent),
+            Self::Lstm(mixer) => mixer.forward(normed, time, y, &mut tape.recurrent, &mut scratch.recurrent),
             Self::Convolution(mixer) => {
-                mixer.forward(x, time.batch, y, &mut tape.convolution, &mut scratch.convolution);
+                mixer.forward(normed, time.batch, y, &mut tape.convolution, &mut scratch.convolution);
             }
+        }
+        if let Some(dropout) = dropout {
+            dropout.apply_all(&mut scratch.branch);
+            x.add(&scratch.branch);
         }
     }
 
-    /// dx `[N, C]` from dy `[N, C]`, given the forward pass's x; spends the tape.
+    /// dy `[N, C]` becomes dx; spends the tape.
     pub(super) fn backward(
         &self,
-        dy: ArrayView2<'_, f32>,
-        x: ArrayView2<'_, f32>,
+        norm: &RmsNorm,
+        dx: &mut Rows,
         time: Time<'_>,
         tape: &mut MixerTape,
-        dx: &mut Rows,
         scratch: &mut MixerScratch,
-        gradient: &mut Self,
+        (norm_gradient, gradient): (&mut RmsNorm, &mut Self),
+        dropout: Option<Dropout>,
     ) {
+        if let (Self::Attention(mixer), Self::Attention(gradient)) = (self, &mut *gradient) {
+            let tapes = (&tape.norm, &tape.attention);
+            let gradients = (norm_gradient, gradient);
+            return mixer.backward(norm, dx, time, tapes, &mut scratch.attention, gradients, dropout);
+        }
+        let MixerScratch { recurrent, convolution, branch, dnormed, .. } = scratch;
+        let dy = if let Some(dropout) = dropout {
+            branch.copy_from(dx);
+            dropout.apply_all(branch);
+            branch.view()
+        } else {
+            dx.view()
+        };
+        let normed = tape.normed.view();
         match (self, gradient) {
-            (Self::Attention(mixer), Self::Attention(gradient)) => {
-                mixer.backward(dy, x, time, &tape.attention, dx, &mut scratch.attention, gradient);
-            }
             (Self::Gru(mixer), Self::Gru(gradient)) => {
-                mixer.backward(dy, x, time, &mut tape.recurrent, dx, &mut scratch.recurrent, gradient);
+                mixer.backward(dy, normed, time, &mut tape.recurrent, dnormed, recurrent, gradient);
             }
             (Self::Lstm(mixer), Self::Lstm(gradient)) => {
-                mixer.backward(dy, x, time, &mut tape.recurrent, dx, &mut scratch.recurrent, gradient);
+                mixer.backward(dy, normed, time, &mut tape.recurrent, dnormed, recurrent, gradient);
             }
             (Self::Convolution(mixer), Self::Convolution(gradient)) => {
-                let (tape, scratch) = (&mut tape.convolution, &mut scratch.convolution);
-                mixer.backward(dy, x, time.batch, tape, dx, scratch, gradient);
+                let tape = &mut tape.convolution;
+                mixer.backward(dy, normed, time.batch, tape, dnormed, convolution, gradient);
             }
             _ => unreachable!("a gradient has its model's mixers"),
         }
+        let tasks = dx.tasks_mut().zip(dnormed.tasks()).zip(tape.norm.tasks_backward());
+        let parts: Vec<Vec<f32>> =
+            tasks.map(|((dx, dnormed), task)| norm.backward_task(dnormed, task, dx)).collect();
+        norm_gradient.add_all(&parts);
     }
 
     /// A session that has read nothing.

@@ -47,8 +47,7 @@ pub(super) fn forward(
     });
 }
 
-/// Backward of [`forward`]: adds to `drotated` `[N, (H + K) D]`, and the values' part to its place in `dqkv`
-/// `[N, (H + 2K) D]`.
+/// Backward of [`forward`]: overwrites `drotated` `[N, (H + K) D]`, and the values' part of `dqkv` `[N, (H + 2K) D]`.
 pub(super) fn backward(
     heads: Heads,
     precision: Precision,
@@ -196,7 +195,7 @@ struct Attended<'a> {
     log_sums: ArrayView2<'a, f32>,
 }
 
-/// The gradients that [`attend_backward`] adds to.
+/// The gradients that [`attend_backward`] overwrites.
 struct Attending<'a> {
     queries: ArrayViewMut2<'a, f32>,
     keys: ArrayViewMut2<'a, f32>,
@@ -216,6 +215,8 @@ fn attend_backward(
 ) {
     let (length, width) = was.keys.dim();
     let size = QUERY_BLOCK.min(length) * length;
+    to.keys.fill(0.0);
+    to.values.fill(0.0);
     with_scratch([size, size], |[buffer, dbuffer]| {
         for head in 0..heads.group() {
             let columns = head * width..(head + 1) * width;
