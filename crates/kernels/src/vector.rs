@@ -228,6 +228,15 @@ leveled! {
 }
 
 leveled! {
+    /// The largest of earlier values and x, and the sum of exp(value - largest) over all of them, given both of the earlier
+    /// ones (Milakov & Gimelshein 2018).
+    pub fn add_exponentials(top: f32, total: f32, x: &[f32]) -> (f32, f32) {
+        let new = largest(x).max(top);
+        (new, total * exp(top - new) + sum(x.len(), |i| exp(x[i] - new)))
+    }
+}
+
+leveled! {
     /// x = exp(x - shift): a row of probabilities again, from scores and the logarithm that [`softmax`] gave.
     pub fn exp_shifted(x: &mut [f32], shift: f32) {
         for value in x.iter_mut() {
@@ -317,6 +326,15 @@ mod tests {
             for (y, x) in y.iter().zip(&x) {
                 prop_assert!(close(*y, f64::from(*x).exp() / total));
             }
+        }
+
+        #[test]
+        fn exponentials_add_up_part_by_part(x in prop::collection::vec(-20.0..20.0f32, 2..100), at in 0..99usize) {
+            let (first, second) = x.split_at(at % x.len());
+            let (top, total) = add_exponentials(f32::NEG_INFINITY, 0.0, first);
+            let (top, total) = add_exponentials(top, total, second);
+            let truth: f64 = x.iter().map(|&x| f64::from(x).exp()).sum();
+            prop_assert!(close(top + total.ln(), truth.ln()));
         }
 
         #[test]

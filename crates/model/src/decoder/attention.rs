@@ -158,11 +158,13 @@ impl Attention {
         let to = qkv.tasks_mut().zip(rotated.tasks_mut()).zip(scales.tasks_mut());
         let tasks = x.tasks().zip(norm_tape.tasks(n, c)).zip(to).zip(positions.par_chunks(ROWS_PER_TASK));
         tasks.for_each(|(((x, norm_task), ((qkv, rotated), scales)), positions)| {
-            with_scratch([x.len()], |[normed]| {
+            // Products write to the thread's cache; whole rows go on to memory.
+            with_scratch([x.len(), qkv.len()], |[normed, projected]| {
                 norm.forward_task(x, norm_task, normed);
-                projection.apply(normed, 0.0, qkv);
+                projection.apply(normed, 0.0, projected);
+                qkv.copy_from_slice(projected);
+                rotation::forward(heads, self.norms.as_ref(), rope, positions, projected, rotated, scales);
             });
-            rotation::forward(heads, self.norms.as_ref(), rope, positions, qkv, rotated, scales);
         });
 
         let of = Projected { rotated: rotated.view(), qkv: qkv.view() };
@@ -171,10 +173,11 @@ impl Attention {
 
         let output = self.output.prepare(output_weight);
         x.tasks_mut().zip(mixed.tasks()).enumerate().for_each(|(task, (x, mixed))| {
-            let Some(dropout) = dropout else { return output.apply(mixed, 1.0, x) };
             with_scratch([x.len()], |[branch]| {
                 output.apply(mixed, 0.0, branch);
-                dropout.apply(branch, task * row_tasks(c));
+                if let Some(dropout) = dropout {
+                    dropout.apply(branch, task * row_tasks(c));
+                }
                 kernels::add(x, branch);
             });
         });
@@ -204,14 +207,15 @@ impl Attention {
         let tasks = dx.tasks().zip(mixed.tasks()).zip(dmixed.tasks_mut()).zip(keep).enumerate();
         let output_bias: Vec<Vec<f32>> = tasks
             .map(|(task, (((dx, mixed), dmixed), [mut keep_dy, mut keep_mixed]))| {
-                with_scratch([dx.len()], |[dy]| {
+                with_scratch([dx.len(), dmixed.len()], |[dy, branch]| {
                     dy.copy_from_slice(dx);
                     if let Some(dropout) = dropout {
                         dropout.apply(dy, task * row_tasks(c));
                     }
                     keep_dy.store(dy, Role::Gradient);
                     keep_mixed.store(mixed, Role::Input);
-                    output.apply(dy, 0.0, dmixed);
+                    output.apply(dy, 0.0, branch);
+                    dmixed.copy_from_slice(branch);
                     self.output.bias_part(dy)
                 })
             })

@@ -1,24 +1,22 @@
-use kernels::{KeptRows, Role, Threads, softmax};
-use ndarray::{ArrayView2, ArrayViewMut2, s};
-use rayon::prelude::*;
+//! Cross-entropy of logits = hidden headt against targets `[M]`, in nats a row.
+//!
+//! Loss was logsumexp(z) - z[target], so dz = softmax(z) - onehot(target), dhidden = dz head, dhead += dzt hidden.
+
+mod panels;
+mod whole;
+
+use kernels::{Aligned, KeptRows, Precision};
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::linear::Linear;
 use super::rows::Rows;
-
-/// Logits held at once, about: no `[N, V]` array ever is. The more rows, the less often the head's gradient is read and
-/// written.
-const LOGITS: usize = 1 << 23;
-/// Rows of logits that a thread takes at a time.
-const ROWS: usize = 32;
-
-/// Rows whose logits are held at once.
-pub(crate) fn rows_of_logits(vocabulary: usize) -> usize {
-    (LOGITS / vocabulary).next_multiple_of(ROWS).clamp(ROWS, 32 * ROWS)
-}
+pub(crate) use whole::rows_of_logits;
 
 /// Buffers of the loss.
 #[derive(Debug, Default)]
 pub(super) struct CrossEntropyScratch {
+    /// The head as products take it, forward and backward.
+    head: [Aligned<u16>; 2],
     /// Of a block of rows. `[block, V]`
     logits: Rows,
     /// `[block, V]`
@@ -37,69 +35,16 @@ pub(super) struct HeadGradient<'a> {
     pub(super) head: &'a mut Linear,
 }
 
-/// Cross-entropy of logits = hidden headt against `targets` `[M]`, in nats a row.
-///
-/// `hidden` is `[M, C]`, `head` `[V, C]`. Loss was logsumexp(z) - z[target], so dz = softmax(z) - onehot(target),
-/// dhidden = dz head, dhead += dzt hidden.
+/// The loss of each row of `hidden` `[M, C]` against its target, for `head` `[V, C]`. No `[M, V]` array is ever held.
 pub(super) fn cross_entropy(
     hidden: ArrayView2<'_, f32>,
     head: &Linear,
     targets: &[u32],
-    mut gradient: Option<HeadGradient<'_>>,
+    gradient: Option<HeadGradient<'_>>,
     scratch: &mut CrossEntropyScratch,
 ) -> Vec<f32> {
-    let ((vocabulary, c), precision) = (head.weight.dim(), head.precision);
-    let block = rows_of_logits(vocabulary);
-    let mut nats = vec![0.0; targets.len()];
-    for start in (0..targets.len()).step_by(block) {
-        let rows = start..targets.len().min(start + block);
-        let n = rows.len();
-        let hidden = hidden.slice(s![rows.clone(), ..]);
-        precision.product(
-            hidden,
-            head.weight.t(),
-            1.0,
-            0.0,
-            scratch.logits.reset(n, vocabulary),
-            Threads::All,
-        );
-        let tasks = scratch
-            .logits
-            .values_mut()
-            .par_chunks_mut(ROWS * vocabulary)
-            .zip(targets[rows.clone()].par_chunks(ROWS))
-            .zip(nats[rows.clone()].par_chunks_mut(ROWS));
-        let Some(HeadGradient { scale, hidden: dhidden, head: dhead }) = &mut gradient else {
-            tasks.for_each(|((logits, targets), nats)| row_losses(logits, targets, nats));
-            continue;
-        };
-        let kept = [(&mut scratch.dlogits, vocabulary), (&mut scratch.hidden, c)];
-        let kept = KeptRows::tasks(kept, precision, n, ROWS);
-        let hidden = hidden.to_slice().expect("rows are contiguous").par_chunks(ROWS * c);
-        tasks.zip(kept).zip(hidden).for_each(
-            |((((logits, targets), nats), [mut keep_dlogits, mut keep_hidden]), hidden)| {
-                row_losses(logits, targets, nats);
-                for (logits, &target) in logits.chunks_exact_mut(vocabulary).zip(targets) {
-                    logits[target as usize] -= 1.0;
-                    kernels::scale(logits, *scale);
-                }
-                keep_dlogits.store(logits, Role::Gradient);
-                keep_hidden.store(hidden, Role::Input);
-            },
-        );
-        let dhidden = dhidden.slice_mut(s![rows, ..]);
-        let dlogits = scratch.logits.view();
-        precision.product(dlogits, head.weight.view(), 1.0, 0.0, dhidden, Threads::All);
-        dhead.add_kept(&scratch.dlogits, &scratch.hidden, &[]);
-    }
-    nats
-}
-
-/// Each row's loss; the logits become probabilities.
-fn row_losses(logits: &mut [f32], targets: &[u32], nats: &mut [f32]) {
-    let vocabulary = logits.len() / targets.len();
-    for ((logits, &target), nats) in logits.chunks_exact_mut(vocabulary).zip(targets).zip(nats) {
-        let logit = logits[target as usize];
-        *nats = softmax(logits) - logit;
+    match head.precision {
+        Precision::F32 => whole::cross_entropy(hidden, head, targets, gradient, scratch),
+        Precision::Bf16 => panels::cross_entropy(hidden, head, targets, gradient, scratch),
     }
 }

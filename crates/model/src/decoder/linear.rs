@@ -172,9 +172,9 @@ impl Linear {
 pub(super) struct RowWise<'a> {
     weight: Prepared<'a>,
     bias: Option<&'a [f32]>,
-    precision: Precision,
-    inputs: usize,
-    outputs: usize,
+    pub(super) precision: Precision,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
 }
 
 impl RowWise<'_> {
