@@ -61,6 +61,12 @@ fn sum(length: usize, term: impl Fn(usize) -> f32) -> f32 {
     for i in whole..length {
         lanes[i - whole] += term(i);
     }
+    added(lanes)
+}
+
+/// The sum of all lanes, in the fixed order of a tree.
+#[inline(always)]
+fn added(mut lanes: [f32; LANES]) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
@@ -232,7 +238,18 @@ leveled! {
     /// ones (Milakov & Gimelshein 2018).
     pub fn add_exponentials(top: f32, total: f32, x: &[f32]) -> (f32, f32) {
         let new = largest(x).max(top);
-        (new, total * exp(top - new) + sum(x.len(), |i| exp(x[i] - new)))
+        let mut lanes = [0.0_f32; LANES];
+        let chunks = x.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, &value) in lanes.iter_mut().zip(chunk) {
+                *lane += exp(value - new);
+            }
+        }
+        for (lane, &value) in lanes.iter_mut().zip(rest) {
+            *lane += exp(value - new);
+        }
+        (new, total * exp(top - new) + added(lanes))
     }
 }
 
