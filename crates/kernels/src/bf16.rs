@@ -14,7 +14,6 @@ mod kept;
 mod pack;
 mod portable;
 
-use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -26,7 +25,7 @@ pub(crate) use self::pack::Factor;
 use self::pack::pack;
 #[cfg(target_arch = "x86_64")]
 use crate::Level;
-use crate::{Aligned, Threads};
+use crate::{Aligned, Buffer, Threads};
 
 /// Rows, columns and inner size of a block.
 const BLOCK: usize = 32;
@@ -90,19 +89,6 @@ impl Bf16Unit {
     }
 }
 
-thread_local! {
-    /// Buffers for packed factors: a task may hold several, and a thread that waits may run another task.
-    static BUFFERS: RefCell<Vec<Aligned<u16>>> = RefCell::default();
-}
-
-/// Calls with a buffer of the thread's own.
-pub(crate) fn with_buffer<R>(with: impl FnOnce(&mut Aligned<u16>) -> R) -> R {
-    let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
-    let result = with(&mut buffer);
-    BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
-    result
-}
-
 /// `c = keep * c + scale * a b` for `a` `[m, k]` and `b` `[k, n]` of any strides, rounded to bfloat16 (to the nearest,
 /// ties to even, after `scale`); sums in f32. `c` `[m, n]` has contiguous rows; `keep` is 0, and `c` not read, or 1.
 ///
@@ -120,22 +106,21 @@ pub fn product_bf16(
     threads: Threads,
 ) {
     assert_eq!(c.dim().0, a.dim().0, "the result has the left factor's rows");
-    with_buffer(|buffer| {
-        let b = PackedRight::pack(b, buffer, threads);
-        let product = |(a, c): (ArrayView2<'_, f32>, ArrayViewMut2<'_, f32>)| {
-            with_buffer(|buffer| b.product(PackedLeft::pack(a, scale, buffer), keep, c));
-        };
-        match threads {
-            Threads::One => product((a, c)),
-            Threads::All => {
-                let rows = rows_per_task(a.dim().0);
-                a.axis_chunks_iter(Axis(0), rows)
-                    .into_par_iter()
-                    .zip(c.axis_chunks_iter_mut(Axis(0), rows))
-                    .for_each(product);
-            }
+    let mut buffer = Buffer::take();
+    let b = PackedRight::pack(b, &mut buffer, threads);
+    let product = |(a, c): (ArrayView2<'_, f32>, ArrayViewMut2<'_, f32>)| {
+        b.product(PackedLeft::pack(a, scale, &mut Buffer::take()), keep, c);
+    };
+    match threads {
+        Threads::One => product((a, c)),
+        Threads::All => {
+            let rows = rows_per_task(a.dim().0);
+            a.axis_chunks_iter(Axis(0), rows)
+                .into_par_iter()
+                .zip(c.axis_chunks_iter_mut(Axis(0), rows))
+                .for_each(product);
         }
-    });
+    }
 }
 
 /// Whole blocks, few enough that every thread has several tasks.

@@ -6,6 +6,7 @@
 
 mod aligned;
 mod bf16;
+mod buffer;
 mod gates;
 mod kept;
 mod level;
@@ -18,6 +19,7 @@ mod vector;
 
 pub use aligned::Aligned;
 pub use bf16::{Bf16Unit, product_bf16};
+pub use buffer::Buffer;
 pub use gates::*;
 pub use kept::{KeptRows, KeptTask, Role};
 pub use level::Level;

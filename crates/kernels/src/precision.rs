@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use crate::bf16::{PackedLeft, PackedRight, with_buffer};
+use crate::bf16::{PackedLeft, PackedRight};
 use crate::{Aligned, Bf16Unit, Threads, product, product_bf16};
 
 /// What the factors of a product are rounded to. Sums are always f32.
@@ -40,11 +40,29 @@ impl Precision {
         }
     }
 
-    /// Prepares `b` `[k, n]` for products with the rows of many left factors, in parallel; `buffer` holds what is packed.
-    pub fn prepare<'a>(self, b: ArrayView2<'a, f32>, buffer: &'a mut Aligned<u16>) -> Prepared<'a> {
+    /// Prepares `b` `[k, n]` for products with the rows of many left factors; `buffer` holds what is packed.
+    pub fn prepare<'a>(
+        self,
+        b: ArrayView2<'a, f32>,
+        buffer: &'a mut Aligned<u16>,
+        threads: Threads,
+    ) -> Prepared<'a> {
         Prepared(match self {
             Self::F32 => Right::F32(b),
-            Self::Bf16 => Right::Bf16(PackedRight::pack(b, buffer, Threads::All)),
+            Self::Bf16 => Right::Bf16(PackedRight::pack(b, buffer, threads)),
+        })
+    }
+
+    /// Prepares `scale * a` `[m, k]` for products with several right factors; `buffer` holds what is packed.
+    pub fn prepare_rows<'a>(
+        self,
+        a: ArrayView2<'a, f32>,
+        scale: f32,
+        buffer: &'a mut Aligned<u16>,
+    ) -> PreparedRows<'a> {
+        PreparedRows(match self {
+            Self::F32 => Left::F32(a, scale),
+            Self::Bf16 => Left::Bf16(PackedLeft::pack(a, scale, buffer)),
         })
     }
 }
@@ -65,20 +83,8 @@ pub struct PreparedRows<'a>(Left<'a>);
 
 #[derive(Debug, Clone, Copy)]
 enum Left<'a> {
-    F32(ArrayView2<'a, f32>),
+    F32(ArrayView2<'a, f32>, f32),
     Bf16(PackedLeft<'a>),
-}
-
-impl Precision {
-    /// Calls with rows `[m, k]` prepared for products with several right factors of this precision.
-    pub fn with_rows<R>(self, rows: ArrayView2<'_, f32>, with: impl FnOnce(PreparedRows<'_>) -> R) -> R {
-        match self {
-            Self::F32 => with(PreparedRows(Left::F32(rows))),
-            Self::Bf16 => {
-                with_buffer(|buffer| with(PreparedRows(Left::Bf16(PackedLeft::pack(rows, 1.0, buffer)))))
-            }
-        }
-    }
 }
 
 impl Prepared<'_> {
@@ -113,7 +119,7 @@ impl Prepared<'_> {
     /// As that does, and when the factors were prepared in different precisions.
     pub fn product(self, a: PreparedRows<'_>, keep: f32, c: ArrayViewMut2<'_, f32>) {
         match (a.0, self.0) {
-            (Left::F32(a), Right::F32(b)) => product(a, b, 1.0, keep, c, Threads::One),
+            (Left::F32(a, scale), Right::F32(b)) => product(a, b, scale, keep, c, Threads::One),
             (Left::Bf16(a), Right::Bf16(b)) => b.product(a, keep, c),
             _ => panic!("both factors are prepared alike"),
         }
@@ -123,6 +129,7 @@ impl Prepared<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Buffer;
     use ndarray::Array2;
 
     #[test]
@@ -134,11 +141,11 @@ mod tests {
             let (mut whole, mut parts) = (Array2::zeros((150, 45)), Array2::zeros((150, 45)));
             precision.product(a.view(), b.t(), 1.0, 0.0, whole.view_mut(), Threads::All);
             let mut buffer = Aligned::default();
-            let b = precision.prepare(b.t(), &mut buffer);
+            let b = precision.prepare(b.t(), &mut buffer, Threads::All);
             for rows in [0..33, 33..64, 64..150] {
-                precision.with_rows(a.slice(s![rows.clone(), ..]), |a| {
-                    b.product(a, 0.0, parts.slice_mut(s![rows, ..]));
-                });
+                let mut buffer = Buffer::take();
+                let a = precision.prepare_rows(a.slice(s![rows.clone(), ..]), 1.0, &mut buffer);
+                b.product(a, 0.0, parts.slice_mut(s![rows, ..]));
             }
             assert_eq!(whole, parts, "{precision:?}");
         }

@@ -1,13 +1,13 @@
 use std::ops::Range;
 
 use artifact::config::DecoderConfig;
-use kernels::{Aligned, KeptRows, Precision, Role, silu_mul, silu_mul_backward};
+use kernels::{Aligned, Buffer, KeptRows, Precision, Role, silu_mul, silu_mul_backward};
 use rayon::prelude::*;
 
 use super::dropout::Dropout;
 use super::linear::Linear;
 use super::norm::{NormTape, RmsNorm};
-use super::rows::{Rows, columns, matrix, with_scratch};
+use super::rows::{Rows, columns, with_scratch};
 use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK, row_tasks};
 
 /// Hidden values that a thread takes at a time where it computes gates again: they stay in its cache.
@@ -138,18 +138,17 @@ impl FeedForward {
                 if dropout.is_some() {
                     y.fill(0.0);
                 }
-                self.precision().with_rows(matrix(normed, c), |normed| {
-                    for panel in self.panels() {
-                        let wide = rows * panel.len();
-                        let (gates, ups, hidden) =
-                            (&mut gates[..wide], &mut ups[..wide], &mut hidden[..wide]);
-                        let [gates, ups] = kept.as_mut().map_or([gates, ups], |[gates, ups]| [gates, ups]);
-                        gate.outputs(panel.clone()).apply_to(normed, 0.0, gates);
-                        up.outputs(panel.clone()).apply_to(normed, 0.0, ups);
-                        silu_mul(gates, ups, hidden);
-                        down.inputs(panel).apply(hidden, 1.0, y);
-                    }
-                });
+                let mut buffer = Buffer::take();
+                let normed = gate.rows(normed, &mut buffer);
+                for panel in self.panels() {
+                    let wide = rows * panel.len();
+                    let (gates, ups, hidden) = (&mut gates[..wide], &mut ups[..wide], &mut hidden[..wide]);
+                    let [gates, ups] = kept.as_mut().map_or([gates, ups], |[gates, ups]| [gates, ups]);
+                    gate.outputs(panel.clone()).apply_to(normed, 0.0, gates);
+                    up.outputs(panel.clone()).apply_to(normed, 0.0, ups);
+                    silu_mul(gates, ups, hidden);
+                    down.inputs(panel).apply(hidden, 1.0, y);
+                }
                 if let Some(dropout) = dropout {
                     dropout.apply(branch, task * row_tasks(c));
                     kernels::add(x, branch);
@@ -196,35 +195,34 @@ impl FeedForward {
                     }
                     keep_dy.store(dy, Role::Gradient);
                     Linear::add_to_bias_part(&mut down_bias, 0..c, dy);
-                    precision.with_rows(matrix(normed, c), |normed| {
-                        precision.with_rows(matrix(dy, c), |dy| {
-                            for panel in self.panels() {
-                                let (first, width) = (panel.start, panel.len());
-                                let wide = rows * width;
-                                let (gates, ups, hidden) =
-                                    (&mut gates[..wide], &mut ups[..wide], &mut hidden[..wide]);
-                                let [gates, ups] = match &mut kept {
-                                    Some([gates, ups]) => [&mut **gates, &mut **ups],
-                                    None => {
-                                        gate.outputs(panel.clone()).apply_to(normed, 0.0, gates);
-                                        up.outputs(panel.clone()).apply_to(normed, 0.0, ups);
-                                        [gates, ups]
-                                    }
-                                };
-                                silu_mul(gates, ups, hidden);
-                                keep_hidden.store_columns(first, hidden, width, Role::Input);
-                                down_back.outputs(panel.clone()).apply_to(dy, 0.0, hidden);
-                                silu_mul_backward(hidden, gates, ups);
-                                keep_dgate.store_columns(first, gates, width, Role::Gradient);
-                                keep_dup.store_columns(first, ups, width, Role::Gradient);
-                                Linear::add_to_bias_part(&mut gate_bias, panel.clone(), gates);
-                                Linear::add_to_bias_part(&mut up_bias, panel.clone(), ups);
-                                let keep = if first > 0 { 1.0 } else { 0.0 };
-                                gate_back.inputs(panel.clone()).apply(gates, keep, dnormed);
-                                up_back.inputs(panel).apply(ups, 1.0, dnormed);
+                    let (mut normed_buffer, mut dy_buffer) = (Buffer::take(), Buffer::take());
+                    let normed = gate.rows(normed, &mut normed_buffer);
+                    let dy = down_back.rows(dy, &mut dy_buffer);
+                    for panel in self.panels() {
+                        let (first, width) = (panel.start, panel.len());
+                        let wide = rows * width;
+                        let (gates, ups, hidden) =
+                            (&mut gates[..wide], &mut ups[..wide], &mut hidden[..wide]);
+                        let [gates, ups] = match &mut kept {
+                            Some([gates, ups]) => [&mut **gates, &mut **ups],
+                            None => {
+                                gate.outputs(panel.clone()).apply_to(normed, 0.0, gates);
+                                up.outputs(panel.clone()).apply_to(normed, 0.0, ups);
+                                [gates, ups]
                             }
-                        });
-                    });
+                        };
+                        silu_mul(gates, ups, hidden);
+                        keep_hidden.store_columns(first, hidden, width, Role::Input);
+                        down_back.outputs(panel.clone()).apply_to(dy, 0.0, hidden);
+                        silu_mul_backward(hidden, gates, ups);
+                        keep_dgate.store_columns(first, gates, width, Role::Gradient);
+                        keep_dup.store_columns(first, ups, width, Role::Gradient);
+                        Linear::add_to_bias_part(&mut gate_bias, panel.clone(), gates);
+                        Linear::add_to_bias_part(&mut up_bias, panel.clone(), ups);
+                        let keep = if first > 0 { 1.0 } else { 0.0 };
+                        gate_back.inputs(panel.clone()).apply(gates, keep, dnormed);
+                        up_back.inputs(panel).apply(ups, 1.0, dnormed);
+                    }
                     [self.norm.backward_task(dnormed, norm, dx), gate_bias, up_bias, down_bias]
                 })
             })

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use kernels::{Aligned, KeptRows, Precision, Prepared, PreparedRows, Threads, matvec, product};
+use kernels::{Aligned, Buffer, KeptRows, Precision, Prepared, PreparedRows, Threads, matvec, product};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
@@ -99,14 +99,14 @@ impl Linear {
     /// Ready for y = x Wt + b, for rows that threads take apart; `buffer` holds the weight as products take it.
     pub(super) fn prepare<'a>(&'a self, buffer: &'a mut Aligned<u16>) -> RowWise<'a> {
         let (outputs, inputs) = self.weight.dim();
-        let weight = self.precision.prepare(self.weight.t(), buffer);
+        let weight = self.precision.prepare(self.weight.t(), buffer, Threads::All);
         RowWise { weight, bias: self.bias.as_deref(), precision: self.precision, inputs, outputs }
     }
 
     /// Ready for dx = dy W.
     pub(super) fn prepare_backward<'a>(&'a self, buffer: &'a mut Aligned<u16>) -> RowWise<'a> {
         let (outputs, inputs) = self.weight.dim();
-        let weight = self.precision.prepare(self.weight.view(), buffer);
+        let weight = self.precision.prepare(self.weight.view(), buffer, Threads::All);
         RowWise { weight, bias: None, precision: self.precision, inputs: outputs, outputs: inputs }
     }
 
@@ -172,18 +172,24 @@ impl Linear {
 pub(super) struct RowWise<'a> {
     weight: Prepared<'a>,
     bias: Option<&'a [f32]>,
-    pub(super) precision: Precision,
-    pub(super) inputs: usize,
+    precision: Precision,
+    inputs: usize,
     pub(super) outputs: usize,
 }
 
 impl RowWise<'_> {
     /// `to` `[rows, outputs]` = keep `to` + the projection of `from` `[rows, inputs]`.
     pub(super) fn apply(self, from: &[f32], keep: f32, to: &mut [f32]) {
-        self.precision.with_rows(matrix(from, self.inputs), |from| self.apply_to(from, keep, to));
+        let mut buffer = Buffer::take();
+        self.apply_to(self.rows(from, &mut buffer), keep, to);
     }
 
-    /// As [`Self::apply`], of rows prepared in this precision.
+    /// Rows `[rows, inputs]` ready for projections of this precision; `buffer` holds them as products take them.
+    pub(super) fn rows<'b>(self, from: &'b [f32], buffer: &'b mut Aligned<u16>) -> PreparedRows<'b> {
+        self.precision.prepare_rows(matrix(from, self.inputs), 1.0, buffer)
+    }
+
+    /// As [`Self::apply`], of rows made ready.
     pub(super) fn apply_to(self, from: PreparedRows<'_>, keep: f32, to: &mut [f32]) {
         self.weight.product(from, keep, matrix_mut(to, self.outputs));
         if let Some(bias) = self.bias {

@@ -1,10 +1,12 @@
 //! softmax(Q Kt / sqrt(D), causal) V of every segment and key head, a block of queries at a time.
 
-use kernels::{Precision, Threads, dot, exp_shifted, softmax, softmax_backward};
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use std::ops::Range;
+
+use kernels::{Buffer, Precision, Threads, dot, exp_shifted, softmax, softmax_backward};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::super::rows::with_scratch;
+use super::super::rows::{matrix, matrix_mut, with_scratch};
 use super::Heads;
 use crate::Batch;
 
@@ -83,15 +85,14 @@ pub(super) fn backward(
 /// One segment and one key head: what a thread does at a time.
 struct Task {
     heads: Heads,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
     head: usize,
 }
 
 /// A task for each segment and key head, in the order of [`tiles`].
 fn tasks(heads: Heads, batch: &Batch) -> Vec<Task> {
-    let of_segment = |rows: std::ops::Range<usize>| {
-        (0..heads.keys).map(move |head| Task { heads, rows: rows.clone(), head })
-    };
+    let of_segment =
+        |rows: Range<usize>| (0..heads.keys).map(move |head| Task { heads, rows: rows.clone(), head });
     batch.segments().flat_map(of_segment).collect()
 }
 
@@ -131,26 +132,18 @@ fn tiles<'a>(matrix: ArrayViewMut2<'a, f32>, batch: &Batch, width: usize) -> Vec
     tiles
 }
 
-/// Probabilities of queries `block` over the keys up to each, in `scores` `[block, block.end]`, not yet normalised.
-fn scores<'a>(
-    heads: Heads,
-    precision: Precision,
-    queries: ArrayView2<'_, f32>,
-    keys: ArrayView2<'_, f32>,
-    block: &std::ops::Range<usize>,
-    buffer: &'a mut [f32],
-) -> ArrayViewMut2<'a, f32> {
-    let shape = (block.len(), block.end);
-    let mut scores = ArrayViewMut2::from_shape(shape, &mut buffer[..block.len() * block.end])
-        .expect("the slice has the shape's size");
-    let queries = queries.slice_move(s![block.clone(), ..]);
-    let keys = keys.slice_move(s![..block.end, ..]);
-    precision.product(queries, keys.reversed_axes(), heads.scale(), 0.0, scores.view_mut(), Threads::One);
-    scores
+fn blocks(length: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..length).step_by(QUERY_BLOCK).map(move |start| start..length.min(start + QUERY_BLOCK))
 }
 
-fn blocks(length: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..length).step_by(QUERY_BLOCK).map(move |start| start..length.min(start + QUERY_BLOCK))
+/// Calls with the scores of each row up to its own key, `[block, block.end]`, with the row's number in the block, and makes
+/// those of later keys zero.
+fn for_each_row(scores: &mut [f32], block: &Range<usize>, mut with: impl FnMut(usize, &mut [f32])) {
+    for (i, row) in scores.chunks_exact_mut(block.end).enumerate() {
+        let (seen, future) = row.split_at_mut(block.start + i + 1);
+        with(i, seen);
+        future.fill(0.0);
+    }
 }
 
 /// O = softmax(Q Kt / sqrt(D), causal) V for the query heads that share one key head.
@@ -166,21 +159,25 @@ fn attend(
     mut log_sums: ArrayViewMut2<'_, f32>,
 ) {
     let (length, width) = keys.dim();
-    with_scratch([QUERY_BLOCK.min(length) * length], |[buffer]| {
+    let [mut for_keys, mut for_values, mut for_rows] = [(); 3].map(|()| Buffer::take());
+    let keys = precision.prepare(keys.reversed_axes(), &mut for_keys, Threads::One);
+    let values = precision.prepare(values, &mut for_values, Threads::One);
+    let block_rows = QUERY_BLOCK.min(length);
+    with_scratch([block_rows * length, block_rows * width], |[scores, part]| {
         for head in 0..heads.group() {
             let columns = head * width..(head + 1) * width;
             for block in blocks(length) {
-                let queries = queries.slice(s![.., columns.clone()]);
-                let mut scores = scores(heads, precision, queries, keys, &block, buffer);
-                for (i, row) in scores.rows_mut().into_iter().enumerate() {
-                    let row = row.into_slice().expect("rows of the buffer are contiguous");
-                    let (seen, future) = row.split_at_mut(block.start + i + 1);
-                    log_sums[[block.start + i, head]] = softmax(seen);
-                    future.fill(0.0);
-                }
-                let values = values.slice(s![..block.end, ..]);
-                let mixed = mixed.slice_mut(s![block.clone(), columns.clone()]);
-                precision.product(scores.view(), values, 1.0, 0.0, mixed, Threads::One);
+                let (scores, part) =
+                    (&mut scores[..block.len() * block.end], &mut part[..block.len() * width]);
+                let queries = queries.slice(s![block.clone(), columns.clone()]);
+                let queries = precision.prepare_rows(queries, heads.scale(), &mut for_rows);
+                keys.columns(0..block.end).product(queries, 0.0, matrix_mut(scores, block.end));
+                for_each_row(scores, &block, |i, row| {
+                    log_sums[[block.start + i, head]] = softmax(row);
+                });
+                let scores = precision.prepare_rows(matrix(scores, block.end), 1.0, &mut for_rows);
+                values.inner(0..block.end).product(scores, 0.0, matrix_mut(part, width));
+                mixed.slice_mut(s![block, columns.clone()]).assign(&matrix(part, width));
             }
         }
     });
@@ -214,46 +211,53 @@ fn attend_backward(
     mut to: Attending<'_>,
 ) {
     let (length, width) = was.keys.dim();
-    let size = QUERY_BLOCK.min(length) * length;
-    to.keys.fill(0.0);
-    to.values.fill(0.0);
-    with_scratch([size, size], |[buffer, dbuffer]| {
+    let mut buffers = [(); 6].map(|()| Buffer::take());
+    let [for_keys, for_keys_t, for_values_t, for_left, for_right, for_dmixed] = &mut buffers;
+    let keys = precision.prepare(was.keys, for_keys, Threads::One);
+    let keys_t = precision.prepare(was.keys.t(), for_keys_t, Threads::One);
+    let values_t = precision.prepare(was.values.t(), for_values_t, Threads::One);
+    let block_rows = QUERY_BLOCK.min(length);
+    let (scores, all, part) = (block_rows * length, length * width, block_rows * width);
+    with_scratch([scores, scores, all, all, part], |[p, dp, dkeys, dvalues, part]| {
+        dkeys.fill(0.0);
+        dvalues.fill(0.0);
         for head in 0..heads.group() {
             let columns = head * width..(head + 1) * width;
             for block in blocks(length) {
-                let queries = was.queries.slice(s![.., columns.clone()]);
+                let scores = block.len() * block.end;
+                let (p, dp, part) = (&mut p[..scores], &mut dp[..scores], &mut part[..block.len() * width]);
+                let (dkeys, dvalues) = (&mut dkeys[..block.end * width], &mut dvalues[..block.end * width]);
+                let queries = was.queries.slice(s![block.clone(), columns.clone()]);
                 let dmixed = dmixed.slice(s![block.clone(), columns.clone()]);
                 let mixed = was.mixed.slice(s![block.clone(), columns.clone()]);
-                let keys = was.keys.slice(s![..block.end, ..]);
-                let mut p = scores(heads, precision, queries, was.keys, &block, buffer);
-                for (i, row) in p.rows_mut().into_iter().enumerate() {
-                    let row = row.into_slice().expect("rows of the buffer are contiguous");
-                    let (seen, future) = row.split_at_mut(block.start + i + 1);
-                    exp_shifted(seen, was.log_sums[[block.start + i, head]]);
-                    future.fill(0.0);
-                }
-                let dvalues = to.values.slice_mut(s![..block.end, ..]);
-                precision.product(p.t(), dmixed, 1.0, 1.0, dvalues, Threads::One);
 
-                let shape = (block.len(), block.end);
-                let mut dp = ArrayViewMut2::from_shape(shape, &mut dbuffer[..block.len() * block.end])
-                    .expect("the slice has the shape's size");
-                let values = was.values.slice(s![..block.end, ..]);
-                precision.product(dmixed, values.t(), 1.0, 0.0, dp.view_mut(), Threads::One);
-                let rows = p.rows_mut().into_iter().zip(dp.rows()).zip(dmixed.rows()).zip(mixed.rows());
-                for (((p, dp), dmixed), mixed) in rows {
-                    let contiguous = "rows of one head are contiguous";
-                    let delta =
-                        dot(dmixed.to_slice().expect(contiguous), mixed.to_slice().expect(contiguous));
-                    let p = p.into_slice().expect(contiguous);
-                    softmax_backward(p, dp.to_slice().expect(contiguous), delta, heads.scale());
-                }
-                let dqueries = to.queries.slice_mut(s![block.clone(), columns.clone()]);
-                precision.product(p.view(), keys, 1.0, 0.0, dqueries, Threads::One);
-                let queries = was.queries.slice(s![block.clone(), columns.clone()]);
-                let dkeys = to.keys.slice_mut(s![..block.end, ..]);
-                precision.product(p.t(), queries, 1.0, 1.0, dkeys, Threads::One);
+                let left = precision.prepare_rows(queries, heads.scale(), for_left);
+                keys_t.columns(0..block.end).product(left, 0.0, matrix_mut(p, block.end));
+                for_each_row(p, &block, |i, row| exp_shifted(row, was.log_sums[[block.start + i, head]]));
+                let left = precision.prepare_rows(matrix(p, block.end).reversed_axes(), 1.0, for_left);
+                let right = precision.prepare(dmixed, for_right, Threads::One);
+                right.product(left, 1.0, matrix_mut(dvalues, width));
+
+                let left = precision.prepare_rows(dmixed, 1.0, for_dmixed);
+                values_t.columns(0..block.end).product(left, 0.0, matrix_mut(dp, block.end));
+                for_each_row(p, &block, |i, p| {
+                    let delta = dot(values_of(dmixed.row(i)), values_of(mixed.row(i)));
+                    softmax_backward(p, &dp[i * block.end..], delta, heads.scale());
+                });
+                let left = precision.prepare_rows(matrix(p, block.end), 1.0, for_left);
+                keys.inner(0..block.end).product(left, 0.0, matrix_mut(part, width));
+                to.queries.slice_mut(s![block.clone(), columns.clone()]).assign(&matrix(part, width));
+                let left = precision.prepare_rows(matrix(p, block.end).reversed_axes(), 1.0, for_left);
+                let right = precision.prepare(queries, for_right, Threads::One);
+                right.product(left, 1.0, matrix_mut(dkeys, width));
             }
         }
+        to.keys.assign(&matrix(dkeys, width));
+        to.values.assign(&matrix(dvalues, width));
     });
+}
+
+/// A head's part of a row.
+fn values_of(row: ArrayView1<'_, f32>) -> &[f32] {
+    row.to_slice().expect("a head's values are contiguous")
 }

@@ -1,13 +1,13 @@
 //! Rows with a panel of the vocabulary at a time, twice: for the sum of exponentials, then for the gradient. Logits never
 //! leave a thread's cache; to compute them again takes less time than to write and to read them.
 
-use kernels::{KeptRows, KeptTask, Role, add_exponentials, exp_shifted};
+use kernels::{Buffer, KeptRows, KeptTask, Role, add_exponentials, exp_shifted};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::{CrossEntropyScratch, HeadGradient};
 use crate::decoder::linear::{Linear, RowWise};
-use crate::decoder::rows::{matrix, with_scratch};
+use crate::decoder::rows::with_scratch;
 use crate::decoder::{ROWS_PER_TASK, row_tasks};
 
 /// Logits of a row that a thread computes at a time.
@@ -75,40 +75,40 @@ fn losses(
     let rows = targets.len();
     let panels =
         || (0..projection.outputs).step_by(PANEL).map(|start| start..projection.outputs.min(start + PANEL));
-    projection.precision.with_rows(matrix(hidden, projection.inputs), |hidden| {
-        with_scratch([rows * PANEL], |[logits]| {
-            let mut sums = vec![(f32::NEG_INFINITY, 0.0); rows];
-            for panel in panels() {
-                let logits = &mut logits[..rows * panel.len()];
-                projection.outputs(panel.clone()).apply_to(hidden, 0.0, logits);
-                let of_rows = logits.chunks_exact(panel.len()).zip(targets).zip(&mut sums).zip(&mut *nats);
-                for (((logits, &target), (top, total)), nats) in of_rows {
-                    (*top, *total) = add_exponentials(*top, *total, logits);
-                    if panel.contains(&(target as usize)) {
-                        *nats = -logits[target as usize - panel.start];
-                    }
+    let mut buffer = Buffer::take();
+    let hidden = projection.rows(hidden, &mut buffer);
+    with_scratch([rows * PANEL], |[logits]| {
+        let mut sums = vec![(f32::NEG_INFINITY, 0.0); rows];
+        for panel in panels() {
+            let logits = &mut logits[..rows * panel.len()];
+            projection.outputs(panel.clone()).apply_to(hidden, 0.0, logits);
+            let of_rows = logits.chunks_exact(panel.len()).zip(targets).zip(&mut sums).zip(&mut *nats);
+            for (((logits, &target), (top, total)), nats) in of_rows {
+                (*top, *total) = add_exponentials(*top, *total, logits);
+                if panel.contains(&(target as usize)) {
+                    *nats = -logits[target as usize - panel.start];
                 }
             }
-            let log_sums: Vec<f32> = sums.into_iter().map(|(top, total)| top + total.ln()).collect();
-            nats.iter_mut().zip(&log_sums).for_each(|(nats, log_sum)| *nats += log_sum);
+        }
+        let log_sums: Vec<f32> = sums.into_iter().map(|(top, total)| top + total.ln()).collect();
+        nats.iter_mut().zip(&log_sums).for_each(|(nats, log_sum)| *nats += log_sum);
 
-            let Some(TaskGradient { back, scale, dhidden, mut dlogits }) = gradient else { return };
-            dhidden.fill(0.0);
-            for panel in panels() {
-                let logits = &mut logits[..rows * panel.len()];
-                projection.outputs(panel.clone()).apply_to(hidden, 0.0, logits);
-                for ((logits, &target), &log_sum) in
-                    logits.chunks_exact_mut(panel.len()).zip(targets).zip(&log_sums)
-                {
-                    exp_shifted(logits, log_sum);
-                    if panel.contains(&(target as usize)) {
-                        logits[target as usize - panel.start] -= 1.0;
-                    }
+        let Some(TaskGradient { back, scale, dhidden, mut dlogits }) = gradient else { return };
+        dhidden.fill(0.0);
+        for panel in panels() {
+            let logits = &mut logits[..rows * panel.len()];
+            projection.outputs(panel.clone()).apply_to(hidden, 0.0, logits);
+            for ((logits, &target), &log_sum) in
+                logits.chunks_exact_mut(panel.len()).zip(targets).zip(&log_sums)
+            {
+                exp_shifted(logits, log_sum);
+                if panel.contains(&(target as usize)) {
+                    logits[target as usize - panel.start] -= 1.0;
                 }
-                kernels::scale(logits, scale);
-                dlogits.store_columns(panel.start, logits, panel.len(), Role::Gradient);
-                back.inputs(panel).apply(logits, 1.0, dhidden);
             }
-        });
+            kernels::scale(logits, scale);
+            dlogits.store_columns(panel.start, logits, panel.len(), Role::Gradient);
+            back.inputs(panel).apply(logits, 1.0, dhidden);
+        }
     });
 }
