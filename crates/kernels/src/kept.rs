@@ -169,9 +169,9 @@ mod tests {
                 let keep = |rows: &Array2<f32>, role| {
                     let mut kept = KeptRows::default();
                     let values = rows.as_slice().unwrap();
-                    kept.tasks(precision, rows.dim(), 64)
+                    KeptRows::tasks([(&mut kept, rows.dim().1)], precision, n, 64)
                         .zip(values.par_chunks(64 * rows.dim().1))
-                        .for_each(|(mut task, rows)| task.store(rows, role));
+                        .for_each(|([mut task], rows)| task.store(rows, role));
                     kept
                 };
                 let mut found = Array2::ones((outputs, inputs));

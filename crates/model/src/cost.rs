@@ -70,14 +70,13 @@ pub fn training_state_bytes(config: &DecoderConfig) -> usize {
 /// leaves for the backward pass, and the buffers of both. In f32: bfloat16 takes less.
 pub fn activation_bytes(config: &DecoderConfig, rows: usize) -> usize {
     let (c, f) = (config.hidden_size, config.intermediate_size);
-    // In each block: input, its norm, middle, with the norms' scales; gate and up.
-    let blocks: usize = config.mixers.iter().map(|&mixer| 3 * c + 2 + 2 * f + kept(config, mixer)).sum();
-    // Shared by the blocks: the gradient of a norm; both factors of the feed-forward layer's gradients; buffers of each
-    // kind of mixer.
+    // In each block: the inputs of its two norms, with their scales; gate and up.
+    let blocks: usize = config.mixers.iter().map(|&mixer| 2 * c + 2 + 2 * f + kept(config, mixer)).sum();
+    // Shared by the blocks: both factors of the feed-forward layer's gradients; buffers of each kind of mixer.
     let mut kinds = config.mixers.clone();
     kinds.sort_by_key(|kind| *kind as u8);
     kinds.dedup();
-    let shared: usize = 3 * c + 3 * f + kinds.iter().map(|&mixer| buffers(config, mixer)).sum::<usize>();
+    let shared: usize = 2 * c + 3 * f + kinds.iter().map(|&mixer| buffers(config, mixer)).sum::<usize>();
     // Residual stream and its gradient; of targets the last norm's input and output, and their gradients.
     let ends = 6 * c + 1;
     let convolves = kinds.contains(&MixerKind::Convolution);
@@ -90,15 +89,15 @@ pub fn activation_bytes(config: &DecoderConfig, rows: usize) -> usize {
 /// Values a row that a mixer keeps for its backward pass.
 fn kept(config: &DecoderConfig, mixer: MixerKind) -> usize {
     let (h, k) = (config.num_attention_heads, config.num_key_value_heads);
-    let (d, p) = (config.head_dim, config.mixer_size);
+    let (c, d, p) = (config.hidden_size, config.head_dim, config.mixer_size);
     match mixer {
-        // Projections, the same after norm and rotation, scales, sums of exponentials, and heads' outputs.
-        MixerKind::Attention => (h + 2 * k) * d + (h + k) * d + (h + k) + h + h * d,
-        // Gates, candidates or cells, and states.
-        MixerKind::Gru => 5 * p,
-        MixerKind::Lstm => 6 * p,
-        // Pairs, and their product.
-        MixerKind::Convolution => 3 * p,
+        // Projections, sums of exponentials, and heads' outputs.
+        MixerKind::Attention => (h + 2 * k) * d + h + h * d,
+        // The norm's output, and gates, candidates or cells, and states.
+        MixerKind::Gru => c + 5 * p,
+        MixerKind::Lstm => c + 6 * p,
+        // The norm's output, pairs, and their product.
+        MixerKind::Convolution => c + 3 * p,
     }
 }
 
@@ -107,14 +106,15 @@ fn buffers(config: &DecoderConfig, mixer: MixerKind) -> usize {
     let (h, k) = (config.num_attention_heads, config.num_key_value_heads);
     let (c, d, p) = (config.hidden_size, config.head_dim, config.mixer_size);
     match mixer {
-        // Gradients of what is kept.
-        MixerKind::Attention => (h + 2 * k) * d + (h + k) * d + h * d,
-        // Input and output in the order of steps; gradients of states, states before each row; of a GRU the gradient of
+        // Queries and keys after norm and rotation, with scales; their gradients, and those of what is kept; both factors
+        // of the projections' gradients.
+        MixerKind::Attention => 2 * (h + k) * d + (h + k) + 2 * (h + 2 * k) * d + 2 * h * d + 2 * c,
+        // The gradient of the norm's output. Input and output in the order of steps; gradients of states, states before each row; of a GRU the gradient of
         // the state's part of the gates, which an LSTM's own gates hold.
-        MixerKind::Gru => 2 * c + 5 * p,
-        MixerKind::Lstm => 2 * c + 2 * p,
-        // What each tap sees, and the product's gradient.
-        MixerKind::Convolution => config.kernel_size * c + p,
+        MixerKind::Gru => 3 * c + 5 * p,
+        MixerKind::Lstm => 3 * c + 2 * p,
+        // The gradient of the norm's output; what each tap sees, and the product's gradient.
+        MixerKind::Convolution => (1 + config.kernel_size) * c + p,
     }
 }
 

@@ -64,15 +64,11 @@ impl Heads {
     }
 }
 
-/// What the backward pass needs of the forward pass, beside the norm's.
+/// What the backward pass needs of the forward pass, beside the norm's; rotation it does again.
 #[derive(Debug, Default)]
 pub(super) struct AttentionTape {
     /// Before norm and rotation. `[N, (H + 2K) D]`
     qkv: Rows,
-    /// The norms' scales of queries and keys. `[N, H + K]`
-    scales: Rows,
-    /// Queries and keys after norm and rotation. `[N, (H + K) D]`
-    rotated: Rows,
     /// Logarithm of each row's sum of exponentials. `[N, H]`
     log_sums: Rows,
     /// Heads' outputs, before the output projection. `[N, H D]`
@@ -84,6 +80,10 @@ pub(super) struct AttentionTape {
 pub(super) struct AttentionScratch {
     /// The weights as products take them: of queries, keys and values, and of the output.
     weights: [Aligned<u16>; 2],
+    /// The norms' scales of queries and keys. `[N, H + K]`
+    scales: Rows,
+    /// Queries and keys after norm and rotation. `[N, (H + K) D]`
+    rotated: Rows,
     /// `[N, H D]`
     dmixed: Rows,
     /// `[N, (H + K) D]`
@@ -149,8 +149,8 @@ impl Attention {
         dropout: Option<Dropout>,
     ) {
         let ((n, c), heads, positions) = (x.dim(), self.heads, positions(batch));
-        let [qkv_weight, output_weight] = &mut scratch.weights;
-        let AttentionTape { qkv, scales, rotated, log_sums, mixed } = tape;
+        let AttentionScratch { weights: [qkv_weight, output_weight], scales, rotated, .. } = scratch;
+        let AttentionTape { qkv, log_sums, mixed } = tape;
         qkv.reset(n, heads.all());
         scales.reset(n, heads.queries + heads.keys);
         rotated.reset(n, heads.rotated());
@@ -196,8 +196,16 @@ impl Attention {
     ) {
         let ((n, c), heads, precision) = (dx.dim(), self.heads, self.output.precision);
         let positions = positions(batch);
-        let AttentionScratch { weights: [qkv_weight, output_weight], dmixed, drotated, dqkv, kept } = scratch;
-        let AttentionTape { qkv, scales, rotated, log_sums, mixed } = tape;
+        let AttentionScratch {
+            weights: [qkv_weight, output_weight],
+            scales,
+            rotated,
+            dmixed,
+            drotated,
+            dqkv,
+            kept,
+        } = scratch;
+        let AttentionTape { qkv, log_sums, mixed } = tape;
         let width = heads.queries * heads.width;
 
         let output = self.output.prepare_backward(output_weight);
@@ -222,6 +230,12 @@ impl Attention {
             .collect();
         gradient.output.add_kept(&kept.dy, &kept.mixed, &output_bias);
 
+        rotated.reset(n, heads.rotated());
+        scales.reset(n, heads.queries + heads.keys);
+        let tasks = qkv.tasks().zip(rotated.tasks_mut()).zip(scales.tasks_mut());
+        tasks.zip(positions.par_chunks(ROWS_PER_TASK)).for_each(|(((qkv, rotated), scales), positions)| {
+            rotation::forward(heads, self.norms.as_ref(), rope, positions, qkv, rotated, scales);
+        });
         // The values' gradient goes to its place at once; that of queries and keys passes rotation and norm first.
         let of = Projected { rotated: rotated.view(), qkv: qkv.view() };
         let was = Mixed { mixed: mixed.view(), log_sums: log_sums.view() };

@@ -13,7 +13,7 @@ use crate::decoder::{ROWS_PER_TASK, row_tasks};
 /// Logits of a row that a thread computes at a time.
 const PANEL: usize = 256;
 /// Gradients of logits held at once, about. The more rows, the less often the head's gradient is read and written.
-const DLOGITS: usize = 1 << 25;
+const DLOGITS: usize = 1 << 24;
 
 pub(super) fn cross_entropy(
     hidden: ArrayView2<'_, f32>,
