@@ -177,10 +177,6 @@ mod x86 {
                 // SAFETY: 64 bytes of plain values.
                 let order = unsafe { std::mem::transmute::<[u16; 32], __m512i>(order) };
                 for (pair, line) in lines.iter_mut().enumerate() {
-                    // Far lines, which no hardware foresees: those of the next block.
-                    for next in [2 * SIDE + 2 * pair, 2 * SIDE + 2 * pair + 1] {
-                        _mm_prefetch::<_MM_HINT_T0>(source.wrapping_offset(next as isize * stride).cast());
-                    }
                     let joined = _mm512_cvtne2ps_pbh(load(2 * pair + 1, 0), load(2 * pair, 0));
                     // SAFETY: both are 64 bytes of plain values.
                     *line = _mm512_permutexvar_epi16(order, unsafe {
