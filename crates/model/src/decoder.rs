@@ -24,8 +24,10 @@ use artifact::config::{DecoderConfig, MixerKind};
 use artifact::weights::{self, Tensor, Weights};
 use artifact::{Error, Result};
 use kernels::Precision;
+use ndarray::{ArrayView2, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use self::block::{Block, BlockScratch, BlockTape};
 pub use self::config::Config;
@@ -246,20 +248,39 @@ impl Decoder {
 
         // The last norm saw only the rows with a target.
         let (n, width) = (batch.len(), self.shape.hidden_size);
-        tape.dx.reset_to_zero(n, width);
-        for (from, &row) in tape.dlast.values().chunks_exact(width).zip(&tape.rows) {
-            tape.dx.values_mut()[row * width..(row + 1) * width].copy_from_slice(from);
-        }
+        tape.dx.reset(n, width);
+        tape.dx.tasks_mut().enumerate().for_each(|(task, dx)| {
+            let first = task * ROWS_PER_TASK;
+            let below = |end: usize| tape.rows.partition_point(|&row| row < end);
+            let targets = below(first)..below(first + ROWS_PER_TASK);
+            dx.fill(0.0);
+            let from = tape.dlast.values()[targets.start * width..].chunks_exact(width);
+            for (&row, from) in tape.rows[targets].iter().zip(from) {
+                dx[(row - first) * width..][..width].copy_from_slice(from);
+            }
+        });
         let time = Time { batch, rope: &self.rope, steps: &tape.steps };
         let blocks = self.blocks.iter().zip(&mut tape.blocks).zip(&mut gradient.blocks);
         for (index, ((block, of_block), gradient)) in blocks.enumerate().rev() {
             let dropout = dropout.map(|dropout| dropout.part(index as u64));
             block.backward(&mut tape.dx, time, of_block, &mut tape.scratch, gradient, dropout);
         }
-        for (&token, dx) in batch.tokens.iter().zip(tape.dx.values().chunks_exact(width)) {
-            kernels::add(gradient.embedding.weight.row_mut(token as usize), dx);
-        }
+        gradient.add_to_embedding(&batch.tokens, tape.dx.view());
         loss
+    }
+
+    /// Adds each token's row of dx `[N, C]` to its embedding, in their order; threads share the columns.
+    fn add_to_embedding(&mut self, tokens: &[u32], dx: ArrayView2<'_, f32>) {
+        const COLUMNS_PER_TASK: usize = 64;
+        let mut embedding = self.embedding.weight.view_mut();
+        let embedding = embedding.axis_chunks_iter_mut(Axis(1), COLUMNS_PER_TASK).into_par_iter();
+        embedding.zip(dx.axis_chunks_iter(Axis(1), COLUMNS_PER_TASK)).for_each(|(mut embedding, dx)| {
+            for (&token, dx) in tokens.iter().zip(dx.rows()) {
+                let row = embedding.row_mut(token as usize).into_slice();
+                let (row, dx) = row.zip(dx.to_slice()).expect("columns of a row are contiguous");
+                kernels::add(row, dx);
+            }
+        });
     }
 
     /// Loss and gradient of the head and the last norm: `tape.dlast` from `tape.hidden`.
@@ -285,9 +306,11 @@ impl Decoder {
         let (n, width) = (batch.len(), self.shape.hidden_size);
         tape.blocks.resize_with(self.blocks.len(), BlockTape::default);
         tape.x.reset(n, width);
-        for (x, &token) in tape.x.values_mut().chunks_exact_mut(width).zip(&batch.tokens) {
-            x.copy_from_slice(self.embedding_of(token));
-        }
+        tape.x.tasks_mut().zip(batch.tokens.par_chunks(ROWS_PER_TASK)).for_each(|(x, tokens)| {
+            for (x, &token) in x.chunks_exact_mut(width).zip(tokens) {
+                x.copy_from_slice(self.embedding_of(token));
+            }
+        });
         tape.steps.reset(batch);
         let time = Time { batch, rope: &self.rope, steps: &tape.steps };
         for (index, (block, of_block)) in self.blocks.iter().zip(&mut tape.blocks).enumerate() {
@@ -301,9 +324,11 @@ impl Decoder {
         tape.targets.extend(tape.rows.iter().map(|&row| batch.targets[row]));
         let m = tape.rows.len();
         tape.last.reset(m, width);
-        for (last, &row) in tape.last.values_mut().chunks_exact_mut(width).zip(&tape.rows) {
-            last.copy_from_slice(&tape.x.values()[row * width..(row + 1) * width]);
-        }
+        tape.last.tasks_mut().zip(tape.rows.par_chunks(ROWS_PER_TASK)).for_each(|(last, rows)| {
+            for (last, &row) in last.chunks_exact_mut(width).zip(rows) {
+                last.copy_from_slice(&tape.x.values()[row * width..(row + 1) * width]);
+            }
+        });
         tape.hidden.reset(m, width);
         tape.hidden_scales.resize(m, 0.0);
         self.norm.forward(tape.last.values(), tape.hidden.values_mut(), &mut tape.hidden_scales);

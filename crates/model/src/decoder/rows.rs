@@ -63,11 +63,6 @@ impl Rows {
         &mut self.values[..self.count * self.width]
     }
 
-    pub(super) fn row_mut(&mut self, row: usize) -> &mut [f32] {
-        let width = self.width;
-        &mut self.values_mut()[row * width..(row + 1) * width]
-    }
-
     /// The rows that one thread takes at a time, in their order.
     pub(super) fn tasks(&self) -> impl IndexedParallelIterator<Item = &[f32]> {
         self.values().par_chunks(row_tasks(self.width))
