@@ -42,6 +42,9 @@ pub enum Role {
 impl KeptRows {
     /// Several kept rows take the shape of `n` rows, each of its width; gives the places of each `rows` of them, a multiple
     /// of 32, in their order.
+    ///
+    /// # Panics
+    /// When `rows` is not such a multiple.
     pub fn tasks<const K: usize>(
         all: [(&mut Self, usize); K],
         precision: Precision,

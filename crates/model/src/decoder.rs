@@ -50,7 +50,13 @@ type NamedTensor<'v, 'a> = &'v mut dyn FnMut(&str, &[usize], &'a [f32]);
 type NamedTensorMut<'v, 'a> = &'v mut dyn FnMut(&str, &[usize], &'a mut [f32]);
 
 /// Rows that one thread takes at a time in row-wise layers.
-const ROWS_PER_TASK: usize = 128;
+const ROWS_PER_TASK: usize = 64;
+
+/// Rows of N that one thread takes through several layers: the more, the less often it reads the layers' weights, but
+/// enough tasks for eight threads. Does not depend on the number of threads, lest sums have another order.
+fn rows_per_task(n: usize) -> usize {
+    (n / 8).next_multiple_of(32).clamp(ROWS_PER_TASK, 256)
+}
 
 /// Values of [`ROWS_PER_TASK`] rows.
 fn row_tasks(width: usize) -> usize {
@@ -250,9 +256,9 @@ impl Decoder {
         let (n, width) = (batch.len(), self.shape.hidden_size);
         tape.dx.reset(n, width);
         tape.dx.tasks_mut().enumerate().for_each(|(task, dx)| {
-            let first = task * ROWS_PER_TASK;
+            let first = task * rows_per_task(n);
             let below = |end: usize| tape.rows.partition_point(|&row| row < end);
-            let targets = below(first)..below(first + ROWS_PER_TASK);
+            let targets = below(first)..below(first + rows_per_task(n));
             dx.fill(0.0);
             let from = tape.dlast.values()[targets.start * width..].chunks_exact(width);
             for (&row, from) in tape.rows[targets].iter().zip(from) {
@@ -306,7 +312,7 @@ impl Decoder {
         let (n, width) = (batch.len(), self.shape.hidden_size);
         tape.blocks.resize_with(self.blocks.len(), BlockTape::default);
         tape.x.reset(n, width);
-        tape.x.tasks_mut().zip(batch.tokens.par_chunks(ROWS_PER_TASK)).for_each(|(x, tokens)| {
+        tape.x.tasks_mut().zip(batch.tokens.par_chunks(rows_per_task(n))).for_each(|(x, tokens)| {
             for (x, &token) in x.chunks_exact_mut(width).zip(tokens) {
                 x.copy_from_slice(self.embedding_of(token));
             }
@@ -324,7 +330,7 @@ impl Decoder {
         tape.targets.extend(tape.rows.iter().map(|&row| batch.targets[row]));
         let m = tape.rows.len();
         tape.last.reset(m, width);
-        tape.last.tasks_mut().zip(tape.rows.par_chunks(ROWS_PER_TASK)).for_each(|(last, rows)| {
+        tape.last.tasks_mut().zip(tape.rows.par_chunks(rows_per_task(m))).for_each(|(last, rows)| {
             for (last, &row) in last.chunks_exact_mut(width).zip(rows) {
                 last.copy_from_slice(&tape.x.values()[row * width..(row + 1) * width]);
             }

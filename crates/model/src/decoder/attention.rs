@@ -17,7 +17,7 @@ use super::linear::Linear;
 use super::norm::{NormTape, RmsNorm};
 use super::rows::{Rows, columns, with_scratch};
 use super::time::Time;
-use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK, row_tasks};
+use super::{NamedTensor, NamedTensorMut, rows_per_task};
 use crate::Batch;
 
 /// Attention: the mixer of the Transformer.
@@ -156,7 +156,7 @@ impl Attention {
         rotated.reset(n, heads.rotated());
         let projection = self.qkv.prepare(qkv_weight);
         let to = qkv.tasks_mut().zip(rotated.tasks_mut()).zip(scales.tasks_mut());
-        let tasks = x.tasks().zip(norm_tape.tasks(n, c)).zip(to).zip(positions.par_chunks(ROWS_PER_TASK));
+        let tasks = x.tasks().zip(norm_tape.tasks(n, c)).zip(to).zip(positions.par_chunks(rows_per_task(n)));
         tasks.for_each(|(((x, norm_task), ((qkv, rotated), scales)), positions)| {
             // Products write to the thread's cache; whole rows go on to memory.
             with_scratch([x.len(), qkv.len()], |[normed, projected]| {
@@ -176,7 +176,7 @@ impl Attention {
             with_scratch([x.len()], |[branch]| {
                 output.apply(mixed, 0.0, branch);
                 if let Some(dropout) = dropout {
-                    dropout.apply(branch, task * row_tasks(c));
+                    dropout.apply(branch, task * rows_per_task(n) * c);
                 }
                 kernels::add(x, branch);
             });
@@ -211,14 +211,14 @@ impl Attention {
         let output = self.output.prepare_backward(output_weight);
         dmixed.reset(n, width);
         let keep =
-            KeptRows::tasks([(&mut kept.dy, c), (&mut kept.mixed, width)], precision, n, ROWS_PER_TASK);
+            KeptRows::tasks([(&mut kept.dy, c), (&mut kept.mixed, width)], precision, n, rows_per_task(n));
         let tasks = dx.tasks().zip(mixed.tasks()).zip(dmixed.tasks_mut()).zip(keep).enumerate();
         let output_bias: Vec<Vec<f32>> = tasks
             .map(|(task, (((dx, mixed), dmixed), [mut keep_dy, mut keep_mixed]))| {
                 with_scratch([dx.len(), dmixed.len()], |[dy, branch]| {
                     dy.copy_from_slice(dx);
                     if let Some(dropout) = dropout {
-                        dropout.apply(dy, task * row_tasks(c));
+                        dropout.apply(dy, task * rows_per_task(n) * c);
                     }
                     keep_dy.store(dy, Role::Gradient);
                     keep_mixed.store(mixed, Role::Input);
@@ -233,9 +233,11 @@ impl Attention {
         rotated.reset(n, heads.rotated());
         scales.reset(n, heads.queries + heads.keys);
         let tasks = qkv.tasks().zip(rotated.tasks_mut()).zip(scales.tasks_mut());
-        tasks.zip(positions.par_chunks(ROWS_PER_TASK)).for_each(|(((qkv, rotated), scales), positions)| {
-            rotation::forward(heads, self.norms.as_ref(), rope, positions, qkv, rotated, scales);
-        });
+        tasks.zip(positions.par_chunks(rows_per_task(n))).for_each(
+            |(((qkv, rotated), scales), positions)| {
+                rotation::forward(heads, self.norms.as_ref(), rope, positions, qkv, rotated, scales);
+            },
+        );
         // The values' gradient goes to its place at once; that of queries and keys passes rotation and norm first.
         let of = Projected { rotated: rotated.view(), qkv: qkv.view() };
         let was = Mixed { mixed: mixed.view(), log_sums: log_sums.view() };
@@ -244,9 +246,9 @@ impl Attention {
 
         let projection = self.qkv.prepare_backward(qkv_weight);
         let keep = [(&mut kept.dqkv, heads.all()), (&mut kept.normed, c)];
-        let keep = KeptRows::tasks(keep, precision, n, ROWS_PER_TASK);
+        let keep = KeptRows::tasks(keep, precision, n, rows_per_task(n));
         let of = qkv.tasks().zip(scales.tasks()).zip(norm_tape.tasks_backward());
-        let of = of.zip(positions.par_chunks(ROWS_PER_TASK));
+        let of = of.zip(positions.par_chunks(rows_per_task(n)));
         let tasks = dx.tasks_mut().zip(of).zip(drotated.tasks_mut().zip(dqkv.tasks_mut())).zip(keep);
         let parts: Vec<[Vec<f32>; 4]> = tasks
             .map(

@@ -8,7 +8,7 @@ use super::dropout::Dropout;
 use super::linear::Linear;
 use super::norm::{NormTape, RmsNorm};
 use super::rows::{Rows, columns, with_scratch};
-use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK, row_tasks};
+use super::{NamedTensor, NamedTensorMut, rows_per_task};
 
 /// Hidden values that a thread takes at a time where it computes gates again: they stay in its cache.
 const PANEL: usize = 128;
@@ -107,11 +107,12 @@ impl FeedForward {
     fn kept_gates<'a>(&self, n: usize, [gate, up]: &'a mut [Rows; 2]) -> Vec<Option<[&'a mut [f32]; 2]>> {
         let f = self.width();
         if self.repeats() {
-            return (0..n.div_ceil(ROWS_PER_TASK)).map(|_| None).collect();
+            return (0..n.div_ceil(rows_per_task(n))).map(|_| None).collect();
         }
         let [gate, up] = [gate, up].map(|rows| {
             rows.reset(n, f);
-            rows.values_mut().chunks_mut(row_tasks(f))
+            let task = rows.task();
+            rows.values_mut().chunks_mut(task)
         });
         gate.zip(up).map(|(gate, up)| Some([gate, up])).collect()
     }
@@ -150,7 +151,7 @@ impl FeedForward {
                     down.inputs(panel).apply(hidden, 1.0, y);
                 }
                 if let Some(dropout) = dropout {
-                    dropout.apply(branch, task * row_tasks(c));
+                    dropout.apply(branch, task * rows_per_task(n) * c);
                     kernels::add(x, branch);
                 }
             });
@@ -174,7 +175,7 @@ impl FeedForward {
         let down_back = self.down.prepare_backward(down_back);
         let kept_rows =
             [(&mut *normed, c), (&mut *dgate, f), (&mut *dup, f), (&mut *hidden, f), (&mut *dy, c)];
-        let kept_rows = KeptRows::tasks(kept_rows, precision, n, ROWS_PER_TASK);
+        let kept_rows = KeptRows::tasks(kept_rows, precision, n, rows_per_task(n));
         let kept = self.kept_gates(n, &mut tape.gates);
         let tasks = dx.tasks_mut().zip(tape.norm.tasks_backward()).zip(kept).zip(kept_rows);
         let parts: Vec<[Vec<f32>; 4]> = tasks
@@ -191,7 +192,7 @@ impl FeedForward {
                     keep_normed.store(normed, Role::Input);
                     dy.copy_from_slice(dx);
                     if let Some(dropout) = dropout {
-                        dropout.apply(dy, task * row_tasks(c));
+                        dropout.apply(dy, task * rows_per_task(n) * c);
                     }
                     keep_dy.store(dy, Role::Gradient);
                     Linear::add_to_bias_part(&mut down_bias, 0..c, dy);

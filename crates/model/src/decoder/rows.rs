@@ -4,7 +4,7 @@ use kernels::Aligned;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
-use super::row_tasks;
+use super::{row_tasks, rows_per_task};
 
 /// A matrix `[N, width]`: weights, or activations, whose memory is kept from step to step.
 #[derive(Debug, Clone, Default)]
@@ -63,20 +63,25 @@ impl Rows {
         &mut self.values[..self.count * self.width]
     }
 
+    /// Values of the rows that one thread takes at a time.
+    pub(super) fn task(&self) -> usize {
+        rows_per_task(self.count) * self.width
+    }
+
     /// The rows that one thread takes at a time, in their order.
     pub(super) fn tasks(&self) -> impl IndexedParallelIterator<Item = &[f32]> {
-        self.values().par_chunks(row_tasks(self.width))
+        self.values().par_chunks(self.task())
     }
 
     /// As [`Self::tasks`], to change them.
     pub(super) fn tasks_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut [f32]> {
-        let task = row_tasks(self.width);
+        let task = self.task();
         self.values_mut().par_chunks_mut(task)
     }
 
     /// Calls with the number of its first value and the values of each task.
     pub(super) fn for_each_task(&mut self, with: impl Fn(usize, &mut [f32]) + Sync) {
-        let task = row_tasks(self.width);
+        let task = self.task();
         self.tasks_mut().enumerate().for_each(|(index, rows)| with(index * task, rows));
     }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{CrossEntropyScratch, HeadGradient};
 use crate::decoder::linear::{Linear, RowWise};
 use crate::decoder::rows::with_scratch;
-use crate::decoder::{ROWS_PER_TASK, row_tasks};
+use crate::decoder::rows_per_task;
 
 /// Logits of a row that a thread computes at a time.
 const PANEL: usize = 256;
@@ -27,23 +27,24 @@ pub(super) fn cross_entropy(
     let mut nats = vec![0.0; targets.len()];
     let [forward, backward] = &mut scratch.head;
     let projection = head.prepare(forward);
+    let task = rows_per_task(targets.len());
     let Some(HeadGradient { scale, hidden: dhidden, head: dhead }) = gradient else {
-        let tasks = hidden.par_chunks(row_tasks(c)).zip(targets.par_chunks(ROWS_PER_TASK));
+        let tasks = hidden.par_chunks(task * c).zip(targets.par_chunks(task));
         tasks
-            .zip(nats.par_chunks_mut(ROWS_PER_TASK))
+            .zip(nats.par_chunks_mut(task))
             .for_each(|((hidden, targets), nats)| losses(hidden, targets, projection, nats, None));
         return nats;
     };
     let dhidden = dhidden.into_slice().expect("rows are contiguous");
     let back = head.prepare_backward(backward);
-    let rows = (DLOGITS / vocabulary).next_multiple_of(ROWS_PER_TASK);
+    let rows = (DLOGITS / vocabulary).next_multiple_of(task);
     let blocks = hidden.chunks(rows * c).zip(targets.chunks(rows));
     let to = nats.chunks_mut(rows).zip(dhidden.chunks_mut(rows * c));
     for ((hidden, targets), (nats, dhidden)) in blocks.zip(to) {
         let kept = [(&mut scratch.dlogits, vocabulary), (&mut scratch.hidden, c)];
-        let kept = KeptRows::tasks(kept, head.precision, targets.len(), ROWS_PER_TASK);
-        let tasks = hidden.par_chunks(row_tasks(c)).zip(targets.par_chunks(ROWS_PER_TASK));
-        let to = nats.par_chunks_mut(ROWS_PER_TASK).zip(dhidden.par_chunks_mut(row_tasks(c))).zip(kept);
+        let kept = KeptRows::tasks(kept, head.precision, targets.len(), task);
+        let tasks = hidden.par_chunks(task * c).zip(targets.par_chunks(task));
+        let to = nats.par_chunks_mut(task).zip(dhidden.par_chunks_mut(task * c)).zip(kept);
         tasks.zip(to).for_each(|((hidden, targets), ((nats, dhidden), [dlogits, mut keep_hidden]))| {
             keep_hidden.store(hidden, Role::Input);
             let gradient = TaskGradient { back, scale, dhidden, dlogits };
