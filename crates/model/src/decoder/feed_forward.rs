@@ -204,13 +204,12 @@ impl FeedForward {
                         let wide = rows * width;
                         let (gates, ups, hidden) =
                             (&mut gates[..wide], &mut ups[..wide], &mut hidden[..wide]);
-                        let [gates, ups] = match &mut kept {
-                            Some([gates, ups]) => [&mut **gates, &mut **ups],
-                            None => {
-                                gate.outputs(panel.clone()).apply_to(normed, 0.0, gates);
-                                up.outputs(panel.clone()).apply_to(normed, 0.0, ups);
-                                [gates, ups]
-                            }
+                        let [gates, ups] = if let Some([gates, ups]) = &mut kept {
+                            [&mut **gates, &mut **ups]
+                        } else {
+                            gate.outputs(panel.clone()).apply_to(normed, 0.0, gates);
+                            up.outputs(panel.clone()).apply_to(normed, 0.0, ups);
+                            [gates, ups]
                         };
                         silu_mul(gates, ups, hidden);
                         keep_hidden.store_columns(first, hidden, width, Role::Input);
