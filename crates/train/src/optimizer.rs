@@ -90,10 +90,10 @@ pub(crate) struct Part<'a> {
 }
 
 /// What moves a part, on one thread.
-enum Rule {
-    AdamW,
-    /// Of a whole matrix, by its number among those that Muon moves.
-    Muon(u64, [usize; 2]),
+enum Rule<'c> {
+    AdamW(&'c adamw::Constants),
+    /// Moves a whole matrix, by its number among those that Muon moves.
+    Muon(&'c muon::Constants, u64, [usize; 2]),
 }
 
 /// Takes a step along the gradient, and leaves the gradient zero for the next batch.
@@ -106,15 +106,15 @@ pub fn update<P: Params>(
 ) {
     let ramp = (1.0 + step.t as f64) / (10.0 + step.t as f64);
     let fresh = constants.average.map_or(0.0, |decay| 1.0 - decay.min(ramp)) as f32;
-    let tasks = tasks(constants.muon.is_some(), weights, gradient, moments);
+    let tasks = tasks(constants, weights, gradient, moments);
     // A matrix takes long: each may go to another thread.
     tasks.into_par_iter().with_max_len(1).for_each(|(group, rule, mut part)| {
         let decay = group.decay(constants);
-        match (rule, &constants.muon) {
-            (Rule::Muon(index, shape), Some(muon)) => {
-                muon::update(muon, step, decay, index, shape, &mut part);
+        match rule {
+            Rule::AdamW(constants) => adamw::update(constants, step, decay, &mut part),
+            Rule::Muon(constants, index, shape) => {
+                muon::update(constants, step, decay, index, shape, &mut part);
             }
-            _ => adamw::update(&constants.adamw, step, decay, &mut part),
         }
         for (a, p) in part.average.into_iter().flatten().zip(part.weights) {
             *a += fresh * (*p - *a);
@@ -124,11 +124,11 @@ pub fn update<P: Params>(
 
 /// Matrices whole where Muon moves them, everything else in chunks.
 fn tasks<'a, P: Params>(
-    muon: bool,
+    constants: &'a Constants,
     weights: &'a mut P,
     gradient: &'a mut P,
     moments: &'a mut Moments<P>,
-) -> Vec<(Group, Rule, Part<'a>)> {
+) -> Vec<(Group, Rule<'a>, Part<'a>)> {
     let mut described = Vec::new();
     weights.visit(&mut |name, shape, _| described.push((Group::of(&name, shape), shape.to_vec())));
     let mut averages = moments.average.as_mut().map(|average| tensors(average).into_iter());
@@ -138,11 +138,12 @@ fn tasks<'a, P: Params>(
     for ((group, shape), ((weights, gradient), (first, second))) in described.into_iter().zip(values) {
         let average = averages.as_mut().and_then(Iterator::next);
         let part = Part { weights, gradient, first, second, average };
-        match (group, shape.as_slice()) {
-            (Group::Projection, &[rows, columns]) if muon => {
-                matrices.push((group, Rule::Muon(matrices.len() as u64, [rows, columns]), part));
+        match (&constants.muon, group, shape.as_slice()) {
+            (Some(muon), Group::Projection, &[rows, columns]) => {
+                let rule = Rule::Muon(muon, matrices.len() as u64, [rows, columns]);
+                matrices.push((group, rule, part));
             }
-            _ => chunks.extend(part.chunks().map(|chunk| (group, Rule::AdamW, chunk))),
+            _ => chunks.extend(part.chunks().map(|chunk| (group, Rule::AdamW(&constants.adamw), chunk))),
         }
     }
     matrices.extend(chunks);
