@@ -210,7 +210,7 @@ mod tests {
             assert!(script.path.with_file_name(&script.writes).is_file(), "{script:?}");
         }
         let names: Vec<String> = scripts.iter().map(Script::name).collect();
-        for name in ["chat_templates", "families", "mixers", "adamw", "steps"] {
+        for name in ["chat_templates", "families", "mixers", "adamw", "muon", "steps"] {
             assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
         }
     }

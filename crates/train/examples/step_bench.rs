@@ -18,17 +18,17 @@ use fs_err as fs;
 use model::decoder::{Config, Tape};
 use model::{Batch, Decoder, Precision};
 use serde::{Deserialize, Serialize};
-use train::adamw::{self, Constants, Moments};
+use train::adamw;
 use train::norm::global_norm;
+use train::optimizer::{self, Constants, Moments, Step};
 
 /// Steps before the measured ones.
 const WARM_UP: usize = 2;
 const RATE: f64 = 1e-3;
 const CLIP: f64 = 1.0;
 const CONSTANTS: Constants = Constants {
-    beta1: 0.9,
-    beta2: 0.95,
-    epsilon: 1e-8,
+    adamw: adamw::Constants { beta1: 0.9, beta2: 0.95, epsilon: 1e-8 },
+    muon: None,
     weight_decay: 0.1,
     embedding_decay: 0.1,
     average: None,
@@ -157,9 +157,13 @@ fn train(arguments: &Arguments, size: Size, ours: Ours, start: &Path) -> anyhow:
         let batch = batch(&documents, size, step);
         let scale = 1.0 / batch.targets() as f32;
         losses.push(weights.gradient(&batch, scale, &mut tape, &mut gradient).mean());
-        let clip = (CLIP / global_norm(&gradient)).min(1.0);
-        let t = step as u64 + 1;
-        adamw::update(&CONSTANTS, t, RATE, clip, &mut weights, &mut gradient, &mut moments);
+        let step = Step {
+            t: step as u64 + 1,
+            rate: RATE,
+            scale: (CLIP / global_norm(&gradient)).min(1.0),
+            precision: Precision::F32,
+        };
+        optimizer::update(&CONSTANTS, &step, &mut weights, &mut gradient, &mut moments);
         seconds.push(began.elapsed().as_secs_f64());
     }
     let mut timed = seconds.split_off(WARM_UP);

@@ -4,7 +4,7 @@ use clap::{Args, Parser};
 use terminal::Common;
 
 use crate::schedule::Decay;
-use crate::settings::{Publish, Rounding};
+use crate::settings::{Optimizer, Publish, Rounding};
 
 /// Fits a model to token shards.
 ///
@@ -37,6 +37,10 @@ pub struct Arguments {
     /// Input tokens in a batch, about: documents are not split to meet it
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub batch_tokens: usize,
+
+    /// What moves the matrices between activations; AdamW moves all else
+    #[arg(long, value_enum, default_value_t = Optimizer::Muon)]
+    pub optimizer: Optimizer,
 
     /// Peak learning rate [default: 1.5e-3 at 256 channels, inversely proportional to them, at most 6e-3]
     #[arg(long, value_name = "RATE")]
@@ -71,7 +75,7 @@ pub struct Arguments {
     pub beta1: f64,
 
     /// Decay of the running mean of the gradient's square
-    #[arg(long, value_name = "RATE", default_value_t = 0.95)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.99)]
     pub beta2: f64,
 
     /// Added to the root of the mean square

@@ -14,8 +14,8 @@ use fs_err as fs;
 use model::Params;
 use serde::{Deserialize, Serialize};
 
-use crate::adamw::Moments;
 use crate::identity::Identity;
+use crate::optimizer::Moments;
 
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -200,7 +200,7 @@ fn sync_dir(dir: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adamw::tests::Toy;
+    use crate::optimizer::tests::Toy;
 
     struct Bench {
         dir: tempfile::TempDir,

@@ -1,6 +1,6 @@
 //! The `train` stage: fits a model to token shards.
 //!
-//! A neural network is fitted by `AdamW` on packed batches of whole conversations; n-grams are counted, and turns
+//! A neural network is fitted by `AdamW`, or Muon, on packed batches of whole conversations; n-grams are counted, and turns
 //! indexed for BM25. The result has the layout of the model directory that training began from, and `metrics.jsonl` beside it.
 
 pub mod adamw;
@@ -12,8 +12,10 @@ mod counting;
 mod identity;
 mod inputs;
 mod log;
+pub mod muon;
 mod neural;
 pub mod norm;
+pub mod optimizer;
 mod peak_memory;
 mod schedule;
 mod settings;
@@ -26,7 +28,7 @@ use model::decoder::Config;
 
 pub use arguments::{Arguments, BudgetArguments, CountingArguments};
 pub use schedule::Decay;
-pub use settings::{Publish, Rounding};
+pub use settings::{Optimizer, Publish, Rounding};
 
 /// Trains as the arguments say and publishes `--out`.
 ///

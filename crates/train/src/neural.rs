@@ -10,7 +10,6 @@ use model::{Batch, Decoder, Params};
 use terminal::{Lang, Progress};
 
 use crate::Arguments;
-use crate::adamw::{self, Moments};
 use crate::batches::{Batches, Pieces};
 use crate::budget::{Length, Position};
 use crate::checkpoint::{Best, State, Store};
@@ -18,6 +17,7 @@ use crate::identity::Identity;
 use crate::inputs::Inputs;
 use crate::log::Log;
 use crate::norm::global_norm;
+use crate::optimizer::{self, Moments};
 use crate::peak_memory::peak_memory_bytes;
 use crate::settings::{Publish, Settings};
 use crate::validation::{Interview, ValidationSet, line, summary};
@@ -220,9 +220,14 @@ impl Run<'_> {
             Length::Seconds(_) => Position { seconds: self.seconds(), ..self.position() },
         };
         let rate = self.settings.schedule.rate(self.length.used(position));
-        let clip = (self.settings.clip / norm).min(1.0);
-        let optimizer = &self.settings.optimizer;
-        adamw::update(optimizer, t, rate, clip, &mut self.weights, &mut self.gradient, &mut self.moments);
+        let step = optimizer::Step {
+            t,
+            rate,
+            scale: (self.settings.clip / norm).min(1.0),
+            precision: self.settings.precision.precision(),
+        };
+        let constants = &self.settings.optimizer;
+        optimizer::update(constants, &step, &mut self.weights, &mut self.gradient, &mut self.moments);
 
         self.state.steps = t;
         self.state.tokens += batch.len() as u64;

@@ -32,7 +32,7 @@ fn sum_of_squares(values: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adamw::tests::Toy;
+    use crate::optimizer::tests::Toy;
 
     #[test]
     fn is_the_root_of_the_sum_of_squares() {

@@ -8,10 +8,11 @@ use model::ngram::Memory;
 use serde::{Deserialize, Serialize};
 
 use crate::Arguments;
-use crate::adamw::Constants;
 use crate::arguments::CountingArguments;
 use crate::budget::{Budget, Interval};
+use crate::optimizer::Constants;
 use crate::schedule::Schedule;
+use crate::{adamw, muon};
 
 /// Which weights become the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -21,6 +22,15 @@ pub enum Publish {
     Best,
     /// Those of the last step
     Last,
+}
+
+/// What moves the matrices between activations; `AdamW` moves the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Optimizer {
+    /// Each value by the size of its own gradients (Loshchilov & Hutter 2019)
+    Adamw,
+    /// All directions of a matrix alike (Jordan et al. 2024): learns more of each token
+    Muon,
 }
 
 /// What the factors of matrix products are rounded to.
@@ -101,9 +111,12 @@ impl Settings {
                 floor: share("--floor", arguments.floor)?,
             },
             optimizer: Constants {
-                beta1: below_one("--beta1", arguments.beta1)?,
-                beta2: below_one("--beta2", arguments.beta2)?,
-                epsilon: positive("--epsilon", arguments.epsilon)?,
+                adamw: adamw::Constants {
+                    beta1: below_one("--beta1", arguments.beta1)?,
+                    beta2: below_one("--beta2", arguments.beta2)?,
+                    epsilon: positive("--epsilon", arguments.epsilon)?,
+                },
+                muon: (arguments.optimizer == Optimizer::Muon).then(muon::Constants::default),
                 weight_decay: decay("--weight-decay", arguments.weight_decay)?,
                 embedding_decay: decay(
                     "--embedding-decay",
@@ -131,8 +144,8 @@ impl Settings {
 
 /// The peak learning rate for a width.
 ///
-/// `AdamW`'s best rate falls in proportion to the width (Yang et al. 2021, "Tensor Programs V"); the constant is what
-/// small decoders of 64 to 256 channels were seen to train well with.
+/// `AdamW`'s best rate falls in proportion to the width (Yang et al. 2021, "Tensor Programs V"), and Muon's steps are as
+/// large as its; the constant is what small decoders of 64 to 256 channels were seen to train well with.
 fn default_rate(channels: usize) -> f64 {
     (1.5e-3 * 256.0 / channels as f64).min(6e-3)
 }
