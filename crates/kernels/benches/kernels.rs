@@ -53,8 +53,9 @@ fn rows(criterion: &mut Criterion) {
         }
     });
     bench("add_exponentials", &mut |_| {
-        let sums = x.chunks_exact(WIDTH).map(|row| kernels::add_exponentials(f32::NEG_INFINITY, 0.0, row));
-        std::hint::black_box(sums.last());
+        for row in x.chunks_exact(WIDTH) {
+            std::hint::black_box(kernels::add_exponentials(f32::NEG_INFINITY, 0.0, row));
+        }
     });
     bench("add", &mut |y| kernels::add(y, &x));
 }
