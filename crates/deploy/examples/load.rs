@@ -53,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         capacity: Capacity { at_once: most, queue: most, prefix_cache_bytes: 64 << 20 },
         api_keys: Vec::new(),
         requests_per_minute: None,
+        store: None,
     };
     // Nothing else keeps a reply from ending early.
     let ends = chat.generation.eos_token_id.clone();

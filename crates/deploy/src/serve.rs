@@ -7,6 +7,8 @@ mod connections;
 mod engine;
 mod fields;
 mod grammar;
+mod keeper;
+mod keeping;
 mod messages;
 mod metrics;
 mod openapi;
@@ -37,8 +39,10 @@ use self::access::Access;
 use self::api_error::ApiError;
 pub use self::engine::Capacity;
 use self::engine::Engine;
+use self::keeper::Keeper;
 use self::metrics::Metrics;
 use crate::bundle;
+use crate::store::Store;
 
 /// How long replies may go on after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -75,6 +79,13 @@ pub(crate) struct Arguments {
     /// Requests that one key, or one address where there are no keys, may make in a minute; any number by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     requests_per_minute: Option<u32>,
+    /// SQLite file for talks that people let the server keep (`"store": true` in a request) and for what they think of
+    /// replies; without it nothing is kept
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Days after which a kept talk that has not changed is deleted
+    #[arg(long, value_name = "N", default_value_t = 90, requires = "store")]
+    keep_days: u32,
 }
 
 /// What a server is besides its models.
@@ -90,6 +101,8 @@ pub struct Settings {
     pub api_keys: Vec<String>,
     /// Requests that one key or one address may make in a minute.
     pub requests_per_minute: Option<u32>,
+    /// The file of talks that are kept, and the days after which they are deleted.
+    pub store: Option<(PathBuf, u32)>,
 }
 
 /// What every request sees.
@@ -99,6 +112,8 @@ struct State {
     capacity: Capacity,
     metrics: Arc<Metrics>,
     access: Access,
+    /// Who keeps talks, if anybody does.
+    keeper: Option<Keeper>,
 }
 
 /// A model that answers.
@@ -163,17 +178,23 @@ impl Server {
     /// Takes the address.
     ///
     /// # Errors
-    /// When the address is no address, or is in use.
+    /// When the address is no address, or is in use, or the store cannot be opened.
     pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
-        let Settings { host, port, capacity, api_keys, requests_per_minute } = settings;
+        let Settings { host, port, capacity, api_keys, requests_per_minute, store } = settings;
+        let metrics: Arc<Metrics> = Arc::default();
+        let keeper = match store {
+            Some((path, days)) => Some(Keeper::start(Store::open(path)?, *days, Arc::clone(&metrics))?),
+            None => None,
+        };
         let listener = TcpListener::bind((host.as_str(), *port)).await.with_context(|| {
             format!("listening on {host}, port {port} (hint: another --port; 0 takes a free one)")
         })?;
         let state = Arc::new(State {
             models: OnceLock::new(),
             capacity: *capacity,
-            metrics: Arc::default(),
+            metrics,
             access: Access::new(api_keys, *requests_per_minute),
+            keeper,
         });
         Ok(Self { listener, router: routes::router(Arc::clone(&state)), state })
     }
@@ -208,6 +229,7 @@ pub(crate) fn run(arguments: Arguments, threads: Option<usize>) -> anyhow::Resul
         },
         api_keys,
         requests_per_minute: arguments.requests_per_minute,
+        store: arguments.store.map(|path| (path, arguments.keep_days)),
     };
     // 0 threads stand for all processors.
     let threads = threads

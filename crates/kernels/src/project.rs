@@ -31,10 +31,13 @@ pub fn project(w: &[f32], inputs: usize, x: &[f32], y: &mut [f32], threads: Thre
     // Output after output, so that tasks have parts of their own.
     let mut columns = vec![0.0; y.len()];
     share(w, inputs, x, &mut columns, threads);
+    // A cache line of every row at a time.
     let outputs = w.len() / inputs;
-    for (output, column) in columns.chunks_exact(n).enumerate() {
-        for (row, value) in column.iter().enumerate() {
-            y[row * outputs + output] = *value;
+    for (block, columns) in columns.chunks(LANES * n).enumerate() {
+        for (row, y) in y.chunks_exact_mut(outputs).enumerate() {
+            for (y, column) in y[block * LANES..].iter_mut().zip(columns.chunks_exact(n)) {
+                *y = column[row];
+            }
         }
     }
 }

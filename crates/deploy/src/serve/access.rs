@@ -20,6 +20,10 @@ const MOST_CLIENTS: usize = 10_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
 
+/// Whose request it is: the hash of its key; none where there are no keys.
+#[derive(Debug, Clone)]
+pub(super) struct Owner(pub(super) Option<String>);
+
 /// The rules of a server.
 pub(super) struct Access {
     /// Hashes of the keys that open it, whose comparison takes the same time for all; none where it is open to all.
@@ -77,7 +81,7 @@ impl Access {
 
 impl Rate {
     /// Takes one request, or tells after how many seconds there will be one to take.
-    fn take(&self, client: Client, now: Instant) -> Result<(), u64> {
+    fn take(&self, client: Client, now: Instant) -> Result<(), u32> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let filled = |bucket: &Bucket| {
             let flowed = now.saturating_duration_since(bucket.at).as_secs_f64() * self.per_minute / 60.0;
@@ -89,7 +93,7 @@ impl Rate {
         let bucket = buckets.entry(client).or_insert(Bucket { requests: self.per_minute, at: now });
         *bucket = Bucket { requests: filled(bucket), at: now };
         if bucket.requests < 1.0 {
-            return Err(((1.0 - bucket.requests) * 60.0 / self.per_minute).ceil() as u64);
+            return Err(((1.0 - bucket.requests) * 60.0 / self.per_minute).ceil() as u32);
         }
         bucket.requests -= 1.0;
         Ok(())
@@ -99,7 +103,7 @@ impl Rate {
 /// Lets a request through, or refuses it.
 pub(super) async fn check(
     Shared(state): Shared<Arc<State>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let key = state.access.key(request.headers())?;
@@ -110,6 +114,7 @@ pub(super) async fn check(
             rate.take(client, Instant::now()).map_err(ApiError::too_often)?;
         }
     }
+    request.extensions_mut().insert(Owner(key.map(|key| key.to_hex().to_string())));
     Ok(next.run(request).await)
 }
 

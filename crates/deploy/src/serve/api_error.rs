@@ -14,9 +14,9 @@ pub(super) struct ApiError {
     param: Option<String>,
     code: Option<&'static str>,
     /// Tokens of a prompt, and of the context that does not hold it.
-    sizes: Option<(usize, usize)>,
+    sizes: Option<(u32, u32)>,
     /// Seconds after which it is worth asking again.
-    retry_after: Option<u64>,
+    retry_after: Option<u32>,
 }
 
 impl ApiError {
@@ -50,7 +50,7 @@ impl ApiError {
             "the prompt has {prompt} tokens; the context holds {context}, of which a prompt may have {longest}"
         );
         let error = Self::invalid(message).coded("context_length_exceeded");
-        Self { sizes: Some((prompt, context)), ..error }
+        Self { sizes: Some((prompt as u32, context as u32)), ..error }
     }
 
     /// More requests than the queue holds.
@@ -62,7 +62,7 @@ impl ApiError {
     }
 
     /// More requests of one client than it may make; there will be room after so many seconds.
-    pub(super) fn too_often(seconds: u64) -> Self {
+    pub(super) fn too_often(seconds: u32) -> Self {
         let message = format!("too many requests; try again in {seconds} s");
         Self { kind: "rate_limit_error", retry_after: Some(seconds), ..Self::invalid(message) }
             .status(StatusCode::TOO_MANY_REQUESTS)
@@ -75,6 +75,14 @@ impl ApiError {
         Self { kind: "server_error", retry_after: Some(1), ..Self::invalid(message) }
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .coded("loading")
+    }
+
+    /// The store does not answer.
+    pub(super) fn store_failed() -> Self {
+        let message = "the store of talks does not answer; try again in a moment";
+        Self { kind: "server_error", retry_after: Some(2), ..Self::invalid(message) }
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .coded("store_failed")
     }
 
     /// A fault of this server.

@@ -17,10 +17,12 @@ pub(super) use self::form::Form;
 use super::api_error::ApiError;
 use super::engine::{Event, Events, Order, Summary, TokenLogprob};
 use super::fields::Fields;
+use super::keeping::Keeping;
 use super::request::{Prompt, Question, Request};
 use super::vocabulary::Vocabulary;
 use super::{State, unix_seconds};
 use crate::sampling::random_seed;
+use crate::store::Talk;
 
 /// Tells how many of the oldest messages the context would not hold.
 const DROPPED: HeaderName = HeaderName::from_static("x-naman-dropped-messages");
@@ -50,7 +52,12 @@ struct Prepared {
 }
 
 /// Answers one request.
-pub(super) async fn answer(state: Arc<State>, form: Form, body: &[u8]) -> Result<Response, ApiError> {
+pub(super) async fn answer(
+    state: Arc<State>,
+    form: Form,
+    owner: Option<String>,
+    body: &[u8],
+) -> Result<Response, ApiError> {
     let mut fields = Fields::of_body(body)?;
     let served = state.find(fields.text("model")?.as_deref())?;
     let engine = &served.engine;
@@ -65,6 +72,13 @@ pub(super) async fn answer(state: Arc<State>, form: Form, body: &[u8]) -> Result
     })?;
     let (n, stream, include_usage) = (request.n, request.stream, request.include_usage);
     let logprobs = request.top_logprobs.is_some();
+    let talk = match (&request.keep, &request.question) {
+        (Some(id), Question::Chat { messages, .. }) => Some((id.clone(), messages.clone())),
+        _ => None,
+    };
+    if talk.is_some() && state.keeper.is_none() {
+        return Err(ApiError::unsupported("store", "`store`: this server keeps no talks"));
+    }
     // Rendering and encoding take time that other requests need not wait for.
     let (chat, words) = (Arc::clone(&engine.chat), Arc::clone(&engine.vocabulary));
     let prepared = tokio::task::spawn_blocking(move || prepare(&chat, &words, request, &settings));
@@ -80,9 +94,17 @@ pub(super) async fn answer(state: Arc<State>, form: Form, body: &[u8]) -> Result
         replies: orders.len(),
         logprobs,
     };
+    let keeping = talk.map(|(id, messages)| {
+        let (model, reply) = (head.model.clone(), head.id.clone());
+        let talk = Talk { id: id.unwrap_or_else(|| reply.clone()), owner, model, messages, reply };
+        Keeping { state: Arc::clone(&state), talk }
+    });
     let events = engine.order(orders)?;
-    let mut response =
-        if stream { stream::streamed(head, events, include_usage) } else { whole(&head, events).await? };
+    let mut response = if stream {
+        stream::streamed(head, events, include_usage, keeping)
+    } else {
+        whole(&head, events, keeping).await?
+    };
     response.headers_mut().insert(DROPPED, HeaderValue::from(dropped));
     Ok(response)
 }
@@ -163,7 +185,7 @@ struct Written {
     summary: Option<Summary>,
 }
 
-async fn whole(head: &Head, mut events: Events) -> Result<Response, ApiError> {
+async fn whole(head: &Head, mut events: Events, keeping: Option<Keeping>) -> Result<Response, ApiError> {
     let mut replies: Vec<Written> = (0..head.replies).map(|_| Written::default()).collect();
     while let Some((index, event)) = events.recv().await {
         let reply = &mut replies[index];
@@ -187,6 +209,9 @@ async fn whole(head: &Head, mut events: Events) -> Result<Response, ApiError> {
             head.form.choice(index, &reply.text, head.logprobs_json(logprobs), summary.reason)
         })
         .collect();
+    if let Some(keeping) = keeping {
+        keeping.finish(&replies[0].text);
+    }
     let mut answer = head.envelope(head.form.object(), choices.into());
     answer["usage"] = head.usage(&summaries);
     Ok(Json(answer).into_response())

@@ -133,11 +133,16 @@ impl Fields {
         self.fields.into_iter().filter(|(_, value)| !value.is_null())
     }
 
+    /// Fields of OpenAI's that this server does not support: clients send them as `null` to say that they ask for nothing.
+    pub(super) fn may_be_null(&mut self, names: &[&str]) {
+        self.fields.retain(|name, value| !(value.is_null() && names.contains(&name.as_str())));
+    }
+
     /// Refuses what nobody has taken.
     pub(super) fn refuse_the_rest(&self) -> Result<(), ApiError> {
-        match self.fields.iter().find(|(_, value)| !value.is_null()) {
+        match self.fields.keys().next() {
             None => Ok(()),
-            Some((name, _)) => {
+            Some(name) => {
                 let name = self.name(name);
                 Err(ApiError::unsupported(&name, format!("`{name}`: this server does not support it")))
             }

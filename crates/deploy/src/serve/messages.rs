@@ -9,6 +9,10 @@ use super::fields::Fields;
 /// The most messages of a request; a context holds fewer.
 const MOST_MESSAGES: usize = 4096;
 
+/// What clients send back of the messages that they were given.
+const NULL_FIELDS: [&str; 7] =
+    ["name", "refusal", "annotations", "audio", "function_call", "tool_calls", "tool_call_id"];
+
 /// Reads `messages`, the last of which is to be answered.
 pub(super) fn take(fields: &mut Fields) -> Result<Vec<Message>, ApiError> {
     let values = fields.list("messages")?.ok_or_else(|| ApiError::value("messages", "a list of messages"))?;
@@ -50,6 +54,7 @@ fn message(place: &str, value: Value) -> Result<Message, ApiError> {
         }
         _ => return Err(ApiError::value(fields.name("content"), "a string, or a list of text parts")),
     };
+    fields.may_be_null(&NULL_FIELDS);
     fields.refuse_the_rest()?;
     Ok(Message::new(role, content))
 }

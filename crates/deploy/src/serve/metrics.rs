@@ -22,6 +22,7 @@ pub(super) struct Metrics {
     prompt_tokens: AtomicUsize,
     cached_tokens: AtomicUsize,
     completion_tokens: AtomicUsize,
+    lost_talks: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +70,11 @@ impl Metrics {
         self.completion_tokens.fetch_add(tokens, Ordering::Relaxed);
     }
 
+    /// A talk that could not be kept.
+    pub(super) fn count_lost_talk(&self) {
+        self.lost_talks.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn observe_first_token(&self, since_asked: Duration) {
         self.first_token_seconds.observe(since_asked);
     }
@@ -109,6 +115,7 @@ impl Metrics {
                 &self.cached_tokens,
             ),
             ("naman_completion_tokens_total", "counter", "Tokens generated.", &self.completion_tokens),
+            ("naman_lost_talks_total", "counter", "Talks that could not be kept.", &self.lost_talks),
         ];
         for (name, kind, help, value) in gauges {
             let value = value.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! `/openapi.json`: the API in the words of OpenAPI 3.1.
+//! `/openapi.json`: the API in the words of `OpenAPI` 3.1.
 
 use serde_json::{Value, json};
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::fields::Fields;
+use super::keeping::LONGEST_ID;
 use super::messages;
 use crate::sampling::Sampling;
 
@@ -17,6 +18,23 @@ const LONGEST_STOP: usize = 256;
 const MOST_REPLIES: usize = 8;
 /// The most of the likeliest tokens that are told of one: OpenAI's limits for either kind of completion.
 const MOST_LIKELY: [usize; 2] = [20, 5];
+
+/// Fields of OpenAI's that may be there as long as they ask for nothing.
+const NULL_FIELDS: [&str; 13] = [
+    "audio",
+    "function_call",
+    "functions",
+    "modalities",
+    "parallel_tool_calls",
+    "prediction",
+    "prompt_cache_key",
+    "reasoning_effort",
+    "safety_identifier",
+    "service_tier",
+    "tool_choice",
+    "verbosity",
+    "web_search_options",
+];
 
 /// A request that makes sense.
 pub(super) struct Request {
@@ -34,6 +52,8 @@ pub(super) struct Request {
     pub(super) stream: bool,
     /// Whether a stream ends with the count of its tokens.
     pub(super) include_usage: bool,
+    /// Whether the talk shall be kept, and as which one, or as one of its own.
+    pub(super) keep: Option<Option<String>>,
 }
 
 /// What is to be answered or continued.
@@ -70,15 +90,23 @@ impl Request {
             }
             (asked, top) => asked.then_some(top.unwrap_or(0)),
         };
-        for (name, nothing) in [("tools", json!([])), ("store", json!(false))] {
-            fields.asks_nothing(name, &nothing)?;
+        fields.asks_nothing("tools", &json!([]))?;
+        let store = fields.flag("store")?.unwrap_or(false);
+        // Whatever else it says changes nothing.
+        let talk = fields.object("metadata")?.and_then(|mut metadata| metadata.take("talk"));
+        let talk = match talk {
+            Some(Value::String(talk)) if (1..=LONGEST_ID).contains(&talk.len()) => Some(talk),
+            Some(_) => {
+                let expected = format!("a string of 1 to {LONGEST_ID} bytes");
+                return Err(ApiError::value("metadata.talk", &expected));
+            }
+            None => None,
+        };
+        let request = Self::shared(fields, vocabulary, Question::Chat { messages, truncate }, top_logprobs)?;
+        if store && request.n > 1 {
+            return Err(ApiError::value("store", "false where there are several replies"));
         }
-        if let Some(metadata) = fields.take("metadata")
-            && !metadata.is_object()
-        {
-            return Err(ApiError::value("metadata", "an object"));
-        }
-        Self::shared(fields, vocabulary, Question::Chat { messages, truncate }, top_logprobs)
+        Ok(Self { keep: store.then_some(talk), ..request })
     }
 
     /// Reads the body of a text completion, for a model of `vocabulary` tokens.
@@ -130,8 +158,10 @@ impl Request {
             schema: response_format(fields)?,
             stream,
             include_usage,
+            keep: None,
         };
         fields.text("user")?;
+        fields.may_be_null(&NULL_FIELDS);
         fields.refuse_the_rest()?;
         Ok(request)
     }
@@ -147,7 +177,6 @@ fn prompts(value: Option<Value>, vocabulary: usize) -> Result<Vec<Prompt>, ApiEr
         values.iter().map(token).collect::<Option<_>>().map(Prompt::Tokens)
     };
     let prompts = match value {
-        None => return Err(wrong()),
         Some(Value::String(text)) => vec![Prompt::Text(text)],
         Some(Value::Array(values)) if values.first().is_some_and(Value::is_number) => {
             vec![tokens(&values).ok_or_else(wrong)?]
@@ -161,7 +190,7 @@ fn prompts(value: Option<Value>, vocabulary: usize) -> Result<Vec<Prompt>, ApiEr
             })
             .collect::<Option<_>>()
             .ok_or_else(wrong)?,
-        Some(_) => return Err(wrong()),
+        _ => return Err(wrong()),
     };
     Ok(prompts)
 }

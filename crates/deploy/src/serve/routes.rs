@@ -1,24 +1,29 @@
 //! What is found where, and what every answer carries.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Request, State as Shared};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State as Shared};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
+use super::access::Owner;
 use super::api_error::ApiError;
 use super::completion::Form;
-use super::{State, access, completion, openapi, page, tokens};
+use super::tokens::Kind;
+use super::{State, access, completion, keeping, openapi, page, tokens};
 
 /// The largest body, in bytes: many times what any context of these models holds.
 const LARGEST_BODY: usize = 256 << 10;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// The page loads nothing from elsewhere and runs nothing that is not in its own files; nobody may frame it.
 const SECURITY: [(HeaderName, &str); 4] = [
@@ -32,7 +37,7 @@ const SECURITY: [(HeaderName, &str); 4] = [
 ];
 
 /// The paths of the API, as logs and metrics name them.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
     "/health",
     "/metrics",
     "/openapi.json",
@@ -43,9 +48,8 @@ const PATHS: [&str; 10] = [
     "/detokenize",
     "/apply-template",
     "/props",
+    "/feedback",
 ];
-
-type Body = Result<Bytes, BytesRejection>;
 
 pub(super) fn router(state: Arc<State>) -> Router {
     let limited = Router::new()
@@ -54,21 +58,17 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/props", get(props))
         .route(
             "/v1/chat/completions",
-            post(async |state, h, body| complete(state, Form::Chat, h, body).await),
+            post(async |state, request| complete(state, Form::Chat, request).await),
         )
-        .route("/v1/completions", post(async |state, h, body| complete(state, Form::Text, h, body).await))
-        .route(
-            "/tokenize",
-            post(async |state, h, body| convert(state, tokens::Kind::Tokenize, h, body).await),
-        )
-        .route(
-            "/detokenize",
-            post(async |state, h, body| convert(state, tokens::Kind::Detokenize, h, body).await),
-        )
+        .route("/v1/completions", post(async |state, request| complete(state, Form::Text, request).await))
+        .route("/tokenize", post(async |state, request| convert(state, Kind::Tokenize, request).await))
+        .route("/detokenize", post(async |state, request| convert(state, Kind::Detokenize, request).await))
         .route(
             "/apply-template",
-            post(async |state, h, body| convert(state, tokens::Kind::ApplyTemplate, h, body).await),
+            post(async |state, request| convert(state, Kind::ApplyTemplate, request).await),
         )
+        .route("/feedback", post(rate))
+        .route("/talks/{talk}", delete(delete_talk))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&state), access::check));
     Router::new()
         .merge(limited)
@@ -125,6 +125,7 @@ async fn props(Shared(state): Shared<Arc<State>>) -> Result<Json<Value>, ApiErro
         "version": env!("CARGO_PKG_VERSION"),
         "replies_at_once": state.capacity.at_once,
         "queue": state.capacity.queue,
+        "keeps_talks": state.keeper.is_some(),
         "models": models,
     })))
 }
@@ -132,36 +133,59 @@ async fn props(Shared(state): Shared<Arc<State>>) -> Result<Json<Value>, ApiErro
 async fn complete(
     Shared(state): Shared<Arc<State>>,
     form: Form,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    completion::answer(state, form, &json_body(&headers, body)?).await
+    let owner = owner(&request);
+    completion::answer(state, form, owner, &json_body(request).await?).await
+}
+
+async fn rate(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Json<Value>, ApiError> {
+    let owner = owner(&request);
+    keeping::rate(&state, owner, &json_body(request).await?).await.map(Json)
+}
+
+async fn delete_talk(
+    Shared(state): Shared<Arc<State>>,
+    talk: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    let Path(talk) = talk.map_err(|_| ApiError::value("talk", "the id of a talk"))?;
+    keeping::delete(&state, owner(&request), talk).await.map(Json)
+}
+
+/// Whose request it is.
+fn owner(request: &Request) -> Option<String> {
+    request.extensions().get::<Owner>().and_then(|owner| owner.0.clone())
 }
 
 async fn convert(
     Shared(state): Shared<Arc<State>>,
-    kind: tokens::Kind,
-    headers: HeaderMap,
-    body: Body,
+    kind: Kind,
+    request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    tokens::answer(state, kind, &json_body(&headers, body)?).await.map(Json)
+    tokens::answer(state, kind, &json_body(request).await?).await.map(Json)
 }
 
-fn json_body(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+async fn json_body(request: Request) -> Result<Bytes, ApiError> {
     // A page of another site can post anything but this type without asking first, and the answer to that is no.
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(ApiError::invalid("expected `content-type: application/json`")
             .status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::invalid(format!("the body: expected at most {LARGEST_BODY} bytes"))
-                .status(StatusCode::PAYLOAD_TOO_LARGE)
+    match timeout(BODY_TIME, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(ApiError::invalid(format!("the body: expected at most {LARGEST_BODY} bytes"))
+                .status(StatusCode::PAYLOAD_TOO_LARGE))
         }
-        status => ApiError::invalid("the body did not arrive").status(status),
-    })
+        Ok(Err(rejection)) => Err(ApiError::invalid("the body did not arrive").status(rejection.status())),
+        Err(_) => {
+            let message = format!("the body did not arrive within {} s", BODY_TIME.as_secs());
+            Err(ApiError::invalid(message).status(StatusCode::REQUEST_TIMEOUT))
+        }
+    }
 }
 
 /// Logs that a request was answered, never what it or the answer says.

@@ -149,7 +149,7 @@ fn values_that_ask_for_nothing_are_accepted() {
     let nothing = json!({
         "n": 1, "frequency_penalty": 0, "presence_penalty": 0.0, "logprobs": false, "logit_bias": {}, "tools": [],
         "response_format": { "type": "text" }, "store": false, "metadata": { "a": "b" }, "stop": null, "seed": null,
-        "tool_choice": null,
+        "tool_choice": null, "service_tier": null,
     });
     check(&server, "네", nothing, "네, 네", "stop");
 }
@@ -162,6 +162,7 @@ fn what_is_not_supported_is_refused() {
         (json!({ "response_format": { "type": "text", "more": 1 } }), "response_format.more"),
         (json!({ "store": true }), "store"),
         (json!({ "temprature": 1 }), "temprature"),
+        (json!({ "temprature": null }), "temprature"),
         (json!({ "stream_options": { "more": true }, "stream": true }), "stream_options.more"),
     ];
     for (more, param) in cases {

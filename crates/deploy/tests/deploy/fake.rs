@@ -178,6 +178,7 @@ pub(crate) fn settings() -> Settings {
         capacity: Capacity { at_once: 8, queue: 8, prefix_cache_bytes: 1 << 20 },
         api_keys: Vec::new(),
         requests_per_minute: None,
+        store: None,
     }
 }
 

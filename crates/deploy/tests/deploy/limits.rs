@@ -212,6 +212,18 @@ fn keys_open_and_rates_limit() {
 }
 
 #[test]
+fn a_client_that_does_not_read_keeps_nobody_waiting() {
+    let server = serve(8, 0, LONG);
+    let mut long = say(&"a".repeat(900), true);
+    long["n"] = json!(8);
+    let unread = ask(server.address, &long);
+    eventually(|| get(server.address, "/metrics").body.contains("naman_replies_total 8\n"));
+    assert_eq!(complete(server.address, &say("네", false)).status, 200);
+    // What was written waits for its reader.
+    assert_eq!(receive(unread).events().last(), Some(&"[DONE]"));
+}
+
+#[test]
 fn ten_thousand_half_open_connections_keep_nobody_out() {
     let (dir, mut child, address) = served_elsewhere();
     let mut open = Vec::new();
@@ -232,7 +244,7 @@ fn ten_thousand_half_open_connections_keep_nobody_out() {
         assert_eq!(answer.status, 200);
         // Who does not go on is cut off.
         let mut first = open.swap_remove(0);
-        first.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        first.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         assert!(first.read(&mut [0; 512]).is_ok());
     }
     child.kill().unwrap();

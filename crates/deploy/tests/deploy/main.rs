@@ -6,6 +6,7 @@ mod bundle;
 mod client;
 mod completions;
 mod fake;
+mod kept;
 mod limits;
 mod page;
 mod peers;

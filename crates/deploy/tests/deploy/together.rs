@@ -67,10 +67,10 @@ fn the_same_seed_says_the_same_everywhere() {
     for at_once in [1, 3, 16] {
         let server = serve(&model, at_once);
         let mut histories: Vec<Vec<Value>> = vec![Vec::new(); questions.len()];
-        for turn in 0..2 {
+        for (turn, again) in [None, Some("더")].into_iter().enumerate() {
             let mut asked = Vec::new();
             for (seed, history) in histories.iter_mut().enumerate() {
-                let says = if turn == 0 { questions[seed] } else { "더" };
+                let says = again.unwrap_or(questions[seed]);
                 history.push(json!({ "role": "user", "content": says }));
                 for stream in [false, true] {
                     let request = json!({

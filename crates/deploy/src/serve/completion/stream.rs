@@ -10,14 +10,22 @@ use serde_json::{Value, json};
 use super::form::characters;
 use super::{Event, Events, Head, Summary};
 use crate::serve::api_error::ApiError;
+use crate::serve::keeping::Keeping;
 
-pub(super) fn streamed(head: Head, events: Events, include_usage: bool) -> Response {
+pub(super) fn streamed(
+    head: Head,
+    events: Events,
+    include_usage: bool,
+    keeping: Option<Keeping>,
+) -> Response {
     let mut lines = Lines {
         include_usage,
         events: Some(events),
         summaries: vec![None; head.replies],
         characters: vec![0; head.replies],
         waiting: VecDeque::new(),
+        text: String::new(),
+        keeping,
         head,
     };
     for index in 0..lines.head.replies {
@@ -42,6 +50,9 @@ struct Lines {
     /// Of each reply as far as it was told of tokens.
     characters: Vec<usize>,
     waiting: VecDeque<String>,
+    /// What a reply that will be kept says so far.
+    text: String,
+    keeping: Option<Keeping>,
 }
 
 impl Lines {
@@ -51,6 +62,9 @@ impl Lines {
         }
         match self.events.as_mut()?.recv().await {
             Some((index, Event::Piece { text, logprobs })) => {
+                if self.keeping.is_some() {
+                    self.text.push_str(&text);
+                }
                 let start = self.characters[index];
                 let bytes = logprobs.iter().map(|token| characters(self.head.vocabulary.bytes(token.token)));
                 self.characters[index] += bytes.sum::<usize>();
@@ -64,6 +78,9 @@ impl Lines {
                 let all: Option<Vec<Summary>> = self.summaries.iter().copied().collect();
                 if let Some(all) = all {
                     self.events = None;
+                    if let Some(keeping) = self.keeping.take() {
+                        keeping.finish(&self.text);
+                    }
                     if self.include_usage {
                         let mut last = self.head.envelope(self.head.form.object_of_part(), json!([]));
                         last["usage"] = self.head.usage(&all);
