@@ -79,8 +79,8 @@ pub(crate) struct Arguments {
     /// Requests that one key, or one address where there are no keys, may make in a minute; any number by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     requests_per_minute: Option<u32>,
-    /// SQLite file for talks that people let the server keep (`"store": true` in a request) and for what they think of
-    /// replies; without it nothing is kept
+    /// File (of `SQLite`) for talks that people let the server keep (`"store": true` in a request) and for what they think
+    /// of replies; without it nothing is kept
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
     /// Days after which a kept talk that has not changed is deleted

@@ -1,4 +1,4 @@
-//! Talks that people let the server keep, and what they think of its replies: one SQLite file.
+//! Talks that people let the server keep, and what they think of its replies: one file of `SQLite`.
 
 use std::path::Path;
 

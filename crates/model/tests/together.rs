@@ -49,7 +49,7 @@ proptest! {
             }
             for (session, talk) in sessions.iter().zip(&talks) {
                 let mut alone = model.session();
-                for &token in talk.concat().iter() {
+                for &token in &talk.concat() {
                     alone.feed(&[token]);
                 }
                 prop_assert_eq!(session.logits(), alone.logits(), "{:?}", mixers);

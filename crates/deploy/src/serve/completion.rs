@@ -18,7 +18,7 @@ use super::api_error::ApiError;
 use super::engine::{Event, Events, Order, Summary, TokenLogprob};
 use super::fields::Fields;
 use super::keeping::Keeping;
-use super::request::{Prompt, Question, Request};
+use super::request::{Keep, Prompt, Question, Request};
 use super::vocabulary::Vocabulary;
 use super::{State, unix_seconds};
 use crate::sampling::random_seed;
@@ -72,13 +72,14 @@ pub(super) async fn answer(
     })?;
     let (n, stream, include_usage) = (request.n, request.stream, request.include_usage);
     let logprobs = request.top_logprobs.is_some();
-    let talk = match (&request.keep, &request.question) {
-        (Some(id), Question::Chat { messages, .. }) => Some((id.clone(), messages.clone())),
-        _ => None,
-    };
-    if talk.is_some() && state.keeper.is_none() {
+    let keep = request.keep.clone();
+    if keep != Keep::No && state.keeper.is_none() {
         return Err(ApiError::unsupported("store", "`store`: this server keeps no talks"));
     }
+    let messages = match &request.question {
+        Question::Chat { messages, .. } if keep != Keep::No => messages.clone(),
+        _ => Vec::new(),
+    };
     // Rendering and encoding take time that other requests need not wait for.
     let (chat, words) = (Arc::clone(&engine.chat), Arc::clone(&engine.vocabulary));
     let prepared = tokio::task::spawn_blocking(move || prepare(&chat, &words, request, &settings));
@@ -94,10 +95,14 @@ pub(super) async fn answer(
         replies: orders.len(),
         logprobs,
     };
-    let keeping = talk.map(|(id, messages)| {
+    let id = match keep {
+        Keep::No => None,
+        Keep::Alone => Some(head.id.clone()),
+        Keep::As(id) => Some(id),
+    };
+    let keeping = id.map(|id| {
         let (model, reply) = (head.model.clone(), head.id.clone());
-        let talk = Talk { id: id.unwrap_or_else(|| reply.clone()), owner, model, messages, reply };
-        Keeping { state: Arc::clone(&state), talk }
+        Keeping { state: Arc::clone(&state), talk: Talk { id, owner, model, messages, reply } }
     });
     let events = engine.order(orders)?;
     let mut response = if stream {

@@ -52,8 +52,17 @@ pub(super) struct Request {
     pub(super) stream: bool,
     /// Whether a stream ends with the count of its tokens.
     pub(super) include_usage: bool,
-    /// Whether the talk shall be kept, and as which one, or as one of its own.
-    pub(super) keep: Option<Option<String>>,
+    pub(super) keep: Keep,
+}
+
+/// Whether a talk shall be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Keep {
+    No,
+    /// As one of its own.
+    Alone,
+    /// As more of the talk of this id.
+    As(String),
 }
 
 /// What is to be answered or continued.
@@ -106,7 +115,12 @@ impl Request {
         if store && request.n > 1 {
             return Err(ApiError::value("store", "false where there are several replies"));
         }
-        Ok(Self { keep: store.then_some(talk), ..request })
+        let keep = match (store, talk) {
+            (false, _) => Keep::No,
+            (true, None) => Keep::Alone,
+            (true, Some(talk)) => Keep::As(talk),
+        };
+        Ok(Self { keep, ..request })
     }
 
     /// Reads the body of a text completion, for a model of `vocabulary` tokens.
@@ -158,7 +172,7 @@ impl Request {
             schema: response_format(fields)?,
             stream,
             include_usage,
-            keep: None,
+            keep: Keep::No,
         };
         fields.text("user")?;
         fields.may_be_null(&NULL_FIELDS);
