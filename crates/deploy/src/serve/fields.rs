@@ -130,7 +130,7 @@ impl Fields {
 
     /// Every field, where all names are allowed.
     pub(super) fn all(self) -> impl Iterator<Item = (String, Value)> {
-        self.fields.into_iter().filter(|(_, value)| !value.is_null())
+        self.fields.into_iter()
     }
 
     /// Fields of OpenAI's that this server does not support: clients send them as `null` to say that they ask for nothing.

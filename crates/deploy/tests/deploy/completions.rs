@@ -183,6 +183,7 @@ fn values_out_of_range_are_refused() {
         (json!({ "n": 9 }), "n"),
         (json!({ "frequency_penalty": 2.5 }), "frequency_penalty"),
         (json!({ "logit_bias": { "1000000": 1 } }), "logit_bias"),
+        (json!({ "logit_bias": { "": null } }), "logit_bias"),
         (json!({ "top_logprobs": 2 }), "top_logprobs"),
         (json!({ "response_format": { "type": "xml" } }), "response_format.type"),
         (json!({ "truncation": "always" }), "truncation"),
