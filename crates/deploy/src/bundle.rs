@@ -34,29 +34,14 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-const CONTAINERFILE: &str = r#"# A container image of this bot: `podman build -t naman .`, then `podman run -p 8000:8000 naman` (or docker).
-# The base image holds the C library and nothing else: no shell, no package manager. Its glibc must not be older than the
-# one of the machine that compiled `naman`.
-FROM gcr.io/distroless/cc-debian13:nonroot
-WORKDIR /naman
-COPY . .
-USER nonroot
-EXPOSE 8000
-ENTRYPOINT ["/naman/naman"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
-"#;
-
-const README: &str = "\
-이 폴더에는 챗봇 하나가 통째로 들어 있습니다.
-  ./naman serve    브라우저로 대화합니다: http://127.0.0.1:8000/ (API: POST /v1/chat/completions)
-  ./naman chat     터미널에서 대화합니다
-자세한 내용은 MODEL_CARD.md에 있습니다. SHA256SUMS는 실행할 때마다 확인합니다.
-
-This directory holds a whole chatbot.
-  ./naman serve    a chat page: http://127.0.0.1:8000/ (API: POST /v1/chat/completions)
-  ./naman chat     the same in the terminal
-MODEL_CARD.md says more. SHA256SUMS is checked at every start.
-";
+/// What a bundle holds beside the model, the program and what is written about them: its name and what it says.
+const FILES: [(&str, &str); 5] = [
+    ("Containerfile", include_str!("../bundle/Containerfile")),
+    ("README.txt", include_str!("../bundle/README.txt")),
+    ("compose.yaml", include_str!("../bundle/compose.yaml")),
+    ("kubernetes.yaml", include_str!("../bundle/kubernetes.yaml")),
+    ("naman.service", include_str!("../bundle/naman.service")),
+];
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     // A bundle that cannot answer is worse than none, so the model is read as the server would read it.
@@ -71,9 +56,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     copy_files(&arguments.model, &dir.join(MODEL))?;
     // Copied with its permissions, so it stays executable.
     fs::copy(&executable, dir.join(BINARY))?;
-    fs::write(dir.join("Containerfile"), CONTAINERFILE)?;
     fs::write(dir.join("MODEL_CARD.md"), card)?;
-    fs::write(dir.join("README.txt"), README)?;
+    for (name, text) in FILES {
+        fs::write(dir.join(name), text)?;
+    }
     checksums::write(dir)?;
     out.publish()?;
 

@@ -4,7 +4,9 @@ mod bundle;
 mod model_card;
 mod sampling;
 pub mod serve;
+mod store;
 mod talk;
+mod talks;
 
 use clap::{Parser, Subcommand};
 
@@ -32,8 +34,13 @@ enum Command {
     Chat(talk::Arguments),
     /// Serves a chat page and an API in OpenAI's form
     ///
-    /// GET / is the chat page; POST /v1/chat/completions, GET /v1/models and GET /health are the API.
+    /// GET / is the chat page, GET /docs tells of the API: POST /v1/chat/completions, /v1/completions, /tokenize,
+    /// /detokenize and /apply-template, GET /v1/models, /props, /health, /metrics and /openapi.json.
     Serve(serve::Arguments),
+    /// Prints the talks that a server has kept, a JSON object a line, for `collect` to read
+    ///
+    /// Replies that are not to be learnt from have the weight 0: they are context only.
+    Talks(talks::Arguments),
 }
 
 /// Runs one subcommand.
@@ -45,5 +52,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Bundle(bundle) => bundle::run(bundle),
         Command::Chat(chat) => talk::run(chat),
         Command::Serve(serve) => serve::run(serve, arguments.common.threads),
+        Command::Talks(talks) => talks::run(talks),
     }
 }

@@ -1,6 +1,10 @@
 // The chat page: a talk with the model of this server, kept in this browser alone.
 
 const STORED = "naman.talk";
+/** Where the key is kept that the server asks for, if it does. */
+const KEY = "naman.key";
+/** Where the ids of the talks are kept that the server keeps, the newest last; empty while it shall keep none. */
+const KEPT_TALKS = "naman.kept";
 /** The most messages kept; the model reads only what its context holds anyway. */
 const KEPT = 400;
 
@@ -24,6 +28,10 @@ const WORDS = {
     tooLong: "메시지가 모델이 읽을 수 있는 것보다 깁니다.",
     failed: "서버에서 오류가 났습니다.",
     empty: "(할 말이 없습니다)",
+    keep: "대화를 서버에 남겨 봇이 배우게 합니다 (끄면 모두 지웁니다)",
+    good: "좋아요",
+    bad: "별로예요",
+    key: "이 서버의 키를 입력하세요",
     dropped: "대화가 길어져 모델은 가장 오래된 말들을 읽지 못합니다.",
   },
   en: {
@@ -45,6 +53,10 @@ const WORDS = {
     tooLong: "The message is longer than the model can read.",
     failed: "The server reported an error.",
     empty: "(nothing to say)",
+    keep: "Keep my talks on the server, for the bot to learn from (switching it off deletes them)",
+    good: "Good",
+    bad: "Bad",
+    key: "Enter a key of this server",
     dropped: "The talk has grown long: the model no longer reads its oldest turns.",
   },
 };
@@ -66,6 +78,10 @@ const touch = matchMedia("(pointer: coarse)").matches;
 
 /** `{role, content, cut?}`: `cut` says why a reply is not whole ("stopped" or "cut"). */
 let messages = stored();
+/** The key that the server asks for, once it is known. */
+let key = remembered(KEY);
+/** Ids of the talks that the server keeps, the newest last. */
+let kept = (remembered(KEPT_TALKS) ?? "").split(" ").filter(Boolean);
 /** The AbortController of the reply that is being written. */
 let reply = null;
 
@@ -79,6 +95,23 @@ function stored() {
     return Array.isArray(kept) ? kept.filter(whole) : [];
   } catch {
     return [];
+  }
+}
+
+function remembered(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+/** What a private window forgets is asked for again when the page is opened again. */
+function remember(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // No storage: it lives as long as the page.
   }
 }
 
@@ -202,9 +235,11 @@ async function answer() {
   toEnd();
   const message = { role: "assistant", content: "" };
   let problem = null;
+  let id = "";
   try {
     for await (const choice of completion(asked, controller.signal)) {
       const follow = atEnd();
+      id = choice.id;
       const more = choice.delta?.content ?? "";
       if (more) {
         turn.classList.remove("waiting");
@@ -240,6 +275,9 @@ async function answer() {
     finishTurn(turn, text, message.content, message.cut);
     messages.push(message);
     keep();
+    if (kept.length > 0 && message.cut !== "stopped") {
+      addRating(turn, id);
+    }
   }
   setBusy(null);
   if (follow) {
@@ -247,16 +285,86 @@ async function answer() {
   }
 }
 
+// --- What the server keeps ---
+
+/** Lets the person say what they think of a reply that is kept. */
+function addRating(turn, reply) {
+  const rating = document.createElement("span");
+  rating.className = "rating";
+  for (const value of ["good", "bad"]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = words[value];
+    button.ariaPressed = "false";
+    button.addEventListener("click", async () => {
+      const response = await post("feedback", { reply, rating: value }).catch(() => null);
+      for (const other of response?.ok ? rating.children : []) {
+        other.ariaPressed = String(other === button);
+      }
+    });
+    rating.append(button);
+  }
+  turn.append(rating);
+}
+
+function post(path, body) {
+  const headers = { "content-type": "application/json" };
+  return ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+/** An id that nobody guesses. */
+const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function setKept(ids) {
+  kept = ids;
+  remember(KEPT_TALKS, kept.join(" "));
+}
+
+/** Begins to keep talks, or deletes those that were kept. */
+async function switchKeeping(on) {
+  if (on) {
+    setKept([newId()]);
+    return;
+  }
+  const ids = kept;
+  setKept([]);
+  const deleted = await Promise.all(ids.map((id) => ask(`talks/${id}`, { method: "DELETE" }).catch(() => null)));
+  // What is not there is deleted, too; the rest is tried again when it is switched off again.
+  const left = ids.filter((_, index) => ![200, 404].includes(deleted[index]?.status));
+  if (left.length > 0) {
+    setKept(left);
+    byId("keep").checked = true;
+    page.notice.textContent = words.offline;
+  }
+}
+
 /** A problem whose message is meant for the person. */
 class Failure extends Error {}
+
+/** As `fetch`, with the key that the server asks for, which is asked of the person where it is not known. */
+async function ask(path, options) {
+  const send = () => {
+    const shown = key ? { authorization: `Bearer ${key}` } : {};
+    return fetch(path, { ...options, headers: { ...options.headers, ...shown } });
+  };
+  const response = await send();
+  const given = response.status === 401 ? window.prompt(words.key)?.trim() : null;
+  if (!given) {
+    return response;
+  }
+  key = given;
+  remember(KEY, key);
+  return send();
+}
 
 /** The choices of a streamed completion, one by one. */
 async function* completion(talk, signal) {
   const sent = talk.map(({ role, content }) => ({ role, content }));
-  const response = await fetch("v1/chat/completions", {
+  const keeping = kept.length > 0 ? { store: true, metadata: { talk: kept.at(-1) } } : {};
+  const response = await ask("v1/chat/completions", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ messages: sent, stream: true }),
+    body: JSON.stringify({ messages: sent, stream: true, truncation: "auto", ...keeping }),
     signal,
   });
   if (!response.ok) {
@@ -273,7 +381,9 @@ async function* completion(talk, signal) {
     if (chunk.error) {
       throw new Failure(explain(500, chunk.error));
     }
-    yield* chunk.choices;
+    for (const choice of chunk.choices) {
+      yield { ...choice, id: chunk.id };
+    }
   }
   throw new Failure(words.broken);
 }
@@ -367,6 +477,9 @@ byId("new").addEventListener("click", () => {
   writing?.abort();
   messages = [];
   keep();
+  if (kept.length > 0) {
+    setKept([...kept, newId()]);
+  }
   page.notice.textContent = "";
   showAll();
   page.input.focus();
@@ -410,7 +523,7 @@ function begin() {
   if (!touch) {
     page.input.focus();
   }
-  fetch("v1/models")
+  ask("v1/models", {})
     .then((response) => response.json())
     .then(({ data: [model] }) => {
       byId("name").textContent = model.id;
@@ -421,4 +534,20 @@ function begin() {
     });
 }
 
+/** Where the server keeps talks, the person says whether it shall keep theirs. */
+async function offerKeeping() {
+  const response = await ask("props", {});
+  const { keeps_talks: keepsTalks } = await response.json();
+  byId("keeping").hidden = !keepsTalks;
+  byId("keep-words").textContent = words.keep;
+  byId("keep").checked = kept.length > 0;
+  byId("keep").addEventListener("change", () => switchKeeping(byId("keep").checked));
+  if (!keepsTalks) {
+    kept = [];
+  }
+}
+
 begin();
+offerKeeping().catch(() => {
+  // A server that is away shows itself at the first message.
+});

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use artifact::config::{GENERATION_FILE, GenerationConfig, TransformerConfig};
 use artifact::conversation::Split;
@@ -14,7 +15,7 @@ use model::Decoder;
 use model::decoder::Config;
 use tempfile::TempDir;
 
-use crate::client::get;
+use crate::client::{complete, get};
 use crate::fake::{END, VOCABULARY, write_tokenizer};
 
 /// A model directory with a network that has learnt nothing.
@@ -89,7 +90,17 @@ fn a_bundle_runs_by_itself() {
     let talk = succeeds(&say(&bundle));
     assert!(talk.starts_with("> 안녕\n"), "{talk}");
     assert_eq!(succeeds(&say(&bundle)), talk);
-    for file in ["Containerfile", "MODEL_CARD.md", "README.txt", "SHA256SUMS", "model/config.json"] {
+    let files = [
+        "Containerfile",
+        "MODEL_CARD.md",
+        "README.txt",
+        "SHA256SUMS",
+        "compose.yaml",
+        "kubernetes.yaml",
+        "naman.service",
+        "model/config.json",
+    ];
+    for file in files {
         assert!(bundle.join(file).is_file(), "{file}");
     }
     let card = fs_err::read_to_string(bundle.join("MODEL_CARD.md")).unwrap();
@@ -142,20 +153,20 @@ fn a_bundle_that_was_changed_does_not_start() {
     fails(&say(&bundle), "SHA256SUMS");
 }
 
+/// A server that says where it is, and the address.
+fn serving(command: &mut Command) -> (Child, SocketAddr) {
+    let mut server =
+        command.args(["serve", "--port", "0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("http://").and_then(|line| line.strip_suffix('/'));
+    (server, address.expect("an address").parse().unwrap())
+}
+
 #[test]
 fn a_bundle_serves() {
     let (_dir, bundle) = bundled();
-    let mut server = Command::new(bundle.join("naman"))
-        .args(["serve", "--port", "0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address =
-        line.trim().strip_prefix("http://").and_then(|line| line.strip_suffix('/')).expect("an address");
-    let address = address.parse().unwrap();
+    let (mut server, address) = serving(&mut Command::new(bundle.join("naman")));
     assert_eq!(get(address, "/health").status, 200);
     assert_eq!(get(address, "/v1/models").json()["data"][0]["id"], "naman");
     if !cfg!(unix) {
@@ -169,6 +180,42 @@ fn a_bundle_serves() {
     assert!(output.status.success());
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(log.contains("/health") && log.contains("stopping"), "{log}");
+}
+
+/// In a namespace of its own the whole file system is read-only, the environment is empty, and the user is nobody.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bundle_needs_nothing_and_writes_nothing() {
+    let (dir, bundle) = bundled();
+    let open = |path: &Path| {
+        use std::os::unix::fs::PermissionsExt;
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    open(dir.path());
+    let script = "mount --make-rprivate / && mount -o remount,bind,ro / && \
+                  mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && \
+                  { ! touch \"$1/written\" 2> /dev/null; } && \
+                  exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs env -i \"$1/naman\" serve --port 0";
+    let unshared = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script, "sh"]).arg(&bundle);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let possible =
+        unshared("mount --make-rprivate / && mount -o remount,bind,ro / && setpriv --reuid 65534 true");
+    if !{ possible }.output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: this user may not make namespaces, or there is no unshare, mount or setpriv");
+        return;
+    }
+    let mut server = unshared(script).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    let talk = serde_json::json!({ "messages": [{ "role": "user", "content": "안녕" }] });
+    assert_eq!(complete(address, &talk).status, 200);
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use artifact::config::DecoderConfig;
-use kernels::{Aligned, Buffer, KeptRows, Precision, Role, silu_mul, silu_mul_backward};
+use kernels::{Aligned, Buffer, KeptRows, Precision, Role, Threads, silu_mul, silu_mul_backward};
 use rayon::prelude::*;
 
 use super::dropout::Dropout;
@@ -234,13 +234,13 @@ impl FeedForward {
         gradient.down.add_kept(dy, hidden, &down_bias);
     }
 
-    /// The few rows x `[n, C]` of a session become y, on the calling thread.
-    pub(super) fn step(&self, x: &mut [f32], n: usize) {
+    /// The few rows x `[n, C]` of sessions become y.
+    pub(super) fn step(&self, x: &mut [f32], threads: Threads) {
         let normed = self.norm.step(x);
-        let (gate, up) = (self.gate.apply(&normed, n), self.up.apply(&normed, n));
-        let mut hidden = vec![0.0; n * self.width()];
+        let (gate, up) = (self.gate.apply(&normed, threads), self.up.apply(&normed, threads));
+        let mut hidden = vec![0.0; gate.len()];
         silu_mul(&gate, &up, &mut hidden);
-        kernels::add(x, &self.down.apply(&hidden, n));
+        kernels::add(x, &self.down.apply(&hidden, threads));
     }
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {
