@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use terminal::Lang;
 
-use crate::child;
+use crate::{child, programs};
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -16,8 +16,8 @@ pub(crate) struct Arguments {
     /// What to measure
     #[arg(value_enum)]
     name: Name,
-    /// What the bench reads; ngram: `nsmc_reviews.tsv.gz`; train: a directory that preprocess wrote; serve: a model
-    /// directory
+    /// What the bench reads; ngram, preprocess: `nsmc_reviews.tsv.gz`; train: a directory that preprocess wrote; serve: a
+    /// model directory
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Further options of the bench's own program
@@ -30,6 +30,9 @@ enum Name {
     /// Estimation and queries of n-grams beside KenLM: `KENLM_BIN` is the folder of its programs, `NAMAN_PYTHON` a Python
     /// that has its module
     Ngram,
+    /// Reviews through collect and preprocess beside Python's libraries: `NAMAN_PYTHON` is a Python that has datasets,
+    /// tokenizers, datasketch, safetensors and xxhash
+    Preprocess,
     /// Whole training steps beside `PyTorch`'s: `NAMAN_PYTHON` is a Python that has torch, numpy and safetensors
     Train,
     /// Tokens a second of the server, for one stream and for several at once
@@ -40,6 +43,7 @@ enum Name {
 pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> anyhow::Result<()> {
     let (options, package, program) = match arguments.name {
         Name::Ngram => (ngram(arguments), "model", "ngram_bench"),
+        Name::Preprocess => (preprocess(arguments), "preprocess", "nsmc_bench"),
         Name::Train => (train(arguments), "train", "step_bench"),
         Name::Serve => (serve(arguments), "deploy", "load"),
     };
@@ -77,6 +81,29 @@ fn serve(arguments: &Arguments) -> Result<Vec<String>, String> {
     Ok(["--model", &model.display().to_string()].map(str::to_owned).to_vec())
 }
 
+/// The options of `nsmc_bench`, or why it cannot run.
+fn preprocess(arguments: &Arguments) -> Result<Vec<String>, String> {
+    let python = env::var("NAMAN_PYTHON").map_err(|_| "NAMAN_PYTHON names no Python")?;
+    let modules = "import datasets, tokenizers, datasketch, safetensors, xxhash";
+    let has_modules = Command::new(&python).args(["-c", modules]).output();
+    if !has_modules.is_ok_and(|output| output.status.success()) {
+        return Err(format!("{python} has not all of {}", &modules["import ".len()..]));
+    }
+    let data = reviews(arguments)?;
+    programs::build(&["collect", "preprocess"]).map_err(|error| format!("{error:#}"))?;
+    let program = programs::of_crate("preprocess").map_err(|error| format!("{error:#}"))?;
+    let programs = program.parent().expect("a program is in a folder").display().to_string();
+    let data = data.display().to_string();
+    Ok(["--reviews", &data, "--python", &python, "--programs", &programs].map(str::to_owned).to_vec())
+}
+
+/// The file of reviews.
+fn reviews(arguments: &Arguments) -> Result<PathBuf, String> {
+    let data = arguments.data.as_ref().ok_or("--data names no file of reviews")?;
+    let data = std::path::absolute(data).map_err(|error| error.to_string())?;
+    if data.is_file() { Ok(data) } else { Err(format!("no file {}", data.display())) }
+}
+
 /// The options of `ngram_bench`, or why it cannot run.
 fn ngram(arguments: &Arguments) -> Result<Vec<String>, String> {
     let kenlm =
@@ -86,11 +113,7 @@ fn ngram(arguments: &Arguments) -> Result<Vec<String>, String> {
             return Err(format!("no `{program}` in {}", kenlm.display()));
         }
     }
-    let data = arguments.data.as_ref().ok_or("--data names no file of reviews")?;
-    let data = std::path::absolute(data).map_err(|error| error.to_string())?;
-    if !data.is_file() {
-        return Err(format!("no file {}", data.display()));
-    }
+    let data = reviews(arguments)?;
     let mut options = vec!["--reviews".to_owned(), data.display().to_string()];
     options.extend(["--kenlm".to_owned(), kenlm.display().to_string()]);
     if let Ok(python) = env::var("NAMAN_PYTHON") {

@@ -7,7 +7,7 @@ use fs_err as fs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::json::{self, LinesWriter};
+use crate::json::{self, Block, LinesWriter};
 use crate::{Error, Result};
 
 /// Who speaks.
@@ -224,14 +224,28 @@ pub fn read_file(path: &Path) -> Result<impl Iterator<Item = Result<Conversation
     let path = path.to_owned();
     Ok(std::iter::from_fn(move || {
         let conversation = lines.next()?;
-        Some(conversation.and_then(|conversation| {
-            if conversation.messages.is_empty() {
-                let place = crate::Place::Line(lines.line());
-                return Err(Error::at(&path, place, "at least one message", "an empty list"));
-            }
-            Ok(conversation)
-        }))
+        Some(conversation.and_then(|conversation| checked(&path, lines.line(), conversation)))
     }))
+}
+
+/// Reads a directory of conversations in blocks of whole lines, file after file, so that many can be parsed at once.
+pub fn read_blocks(dir: &Path, bytes: usize) -> Result<impl Iterator<Item = Result<Block>>> {
+    Ok(files(dir)?.into_iter().flat_map(move |path| match json::blocks(&path, bytes) {
+        Ok(blocks) => Box::new(blocks) as Box<dyn Iterator<Item = _>>,
+        Err(error) => Box::new(std::iter::once(Err(error))),
+    }))
+}
+
+/// Parses the conversations of a block, checking each.
+pub fn of_block(block: &Block) -> impl Iterator<Item = Result<Conversation>> + '_ {
+    block.values().map(|value| value.and_then(|(line, value)| checked(block.path(), line, value)))
+}
+
+fn checked(path: &Path, line: usize, conversation: Conversation) -> Result<Conversation> {
+    if conversation.messages.is_empty() {
+        return Err(Error::at(path, crate::Place::Line(line), "at least one message", "an empty list"));
+    }
+    Ok(conversation)
 }
 
 /// The files `PREFIXnnnnnSUFFIX` of a directory, in order.

@@ -10,6 +10,10 @@ use serde_json::error::Category;
 
 use crate::{Error, Place, Result, write_atomic};
 
+mod blocks;
+
+pub use blocks::{Block, Blocks, blocks};
+
 /// The longest accepted line, in bytes: a conversation is far below, a broken file may be one line of gigabytes.
 const LONGEST_LINE: u64 = 64 << 20;
 
@@ -66,12 +70,7 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
                 Err(error) => return Some(Err(error.into())),
             }
             if self.buffer.len() as u64 > LONGEST_LINE {
-                let place = Place::Line(self.line);
-                let error = Error::at(&self.path, place, "a line of at most 64 MiB", "a longer one")
-                    .with_hint(
-                        "JSON lines hold one value a line; a JSON array must be split into its elements",
-                    );
-                return Some(Err(error));
+                return Some(Err(too_long(&self.path, self.line)));
             }
             let line = if self.line == 1 { without_mark(&self.buffer) } else { &self.buffer };
             if line.iter().all(u8::is_ascii_whitespace) {
@@ -81,6 +80,11 @@ impl<T: DeserializeOwned> Iterator for Lines<T> {
             return Some(parse(&self.path, self.line, line.trim_ascii_end()));
         }
     }
+}
+
+fn too_long(path: &Path, line: usize) -> Error {
+    Error::at(path, Place::Line(line), "a line of at most 64 MiB", "a longer one")
+        .with_hint("JSON lines hold one value a line; a JSON array must be split into its elements")
 }
 
 /// The UTF-8 byte order mark, which some editors write.

@@ -22,6 +22,9 @@ pub struct Summary {
     pub kept: usize,
     /// Conversations left out: the sum of `drops`.
     pub dropped: usize,
+    /// What was read and kept of each source, in the order of their names. Files of before have no rows.
+    #[serde(default)]
+    pub sources: Vec<SourceFigures>,
     /// Why conversations were left out; every reason has its row, also where it took none.
     pub drops: Vec<Dropped>,
     /// Changes to conversations that may have been kept.
@@ -34,6 +37,38 @@ pub struct Summary {
     pub vocabulary: Vocabulary,
     /// The figures of train, valid and test, in this order.
     pub splits: Vec<SplitFigures>,
+    /// How long what was kept is.
+    #[serde(default)]
+    pub lengths: Lengths,
+}
+
+/// What became of one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceFigures {
+    /// The source's name.
+    pub source: String,
+    /// Conversations read.
+    pub read: usize,
+    /// Conversations kept.
+    pub kept: usize,
+}
+
+/// How long what was kept is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Lengths {
+    /// Turns by their characters.
+    pub turn_characters: Vec<Bin>,
+    /// Conversations by their tokens.
+    pub conversation_tokens: Vec<Bin>,
+}
+
+/// A bin of a histogram: lengths above half its limit and up to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bin {
+    /// Its limit, a power of two.
+    pub up_to: usize,
+    /// How many are in it.
+    pub count: usize,
 }
 
 /// How the stage was asked to work.
@@ -59,9 +94,21 @@ pub struct Options {
     /// Texts of the test set from which the conversations were kept apart; absent where none was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decontaminate_texts: Option<usize>,
+    /// The part of the conversations that was read, where only a part was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// What else was asked of conversations.
     #[serde(default)]
     pub quality: Quality,
+}
+
+/// One of several parts, to which conversations belong by their first question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// Which, from 1.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
 }
 
 /// What was asked of conversations; each is absent where it was not.
@@ -80,6 +127,9 @@ pub struct Quality {
     /// How many words a conversation must not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped_words: Option<usize>,
+    /// How many conversations may say the same long turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_turn_repeats: Option<usize>,
 }
 
 /// What is done about private things in what people say.
@@ -191,6 +241,8 @@ pub enum Reason {
     Contaminated,
     /// Somebody says something private, and such conversations are dropped.
     Private,
+    /// One of its long turns is said in more conversations than `max_turn_repeats`.
+    Boilerplate,
     /// Equal, turn by turn, to another one of the same split.
     Duplicate,
     /// Equal, turn by turn, to one of a split that is held out further: train yields to valid, both to test.
@@ -203,7 +255,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order in which they are tried.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Empty,
         Self::NoAssistantTurn,
         Self::TooShort,
@@ -213,6 +265,7 @@ impl Reason {
         Self::DroppedWord,
         Self::Contaminated,
         Self::Private,
+        Self::Boilerplate,
         Self::Duplicate,
         Self::HeldOut,
         Self::NearDuplicate,
@@ -227,6 +280,19 @@ pub struct Dropped {
     pub reason: Reason,
     /// How many.
     pub conversations: usize,
+    /// The first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Example>,
+}
+
+/// A conversation that was left out beside one that was not; what is private is masked, and what is long is cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Example {
+    /// What was left out.
+    pub dropped: String,
+    /// What passed the same filter: of duplicates, the one that stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
 }
 
 /// Changes to what was read, counted over all conversations, also those that were dropped later.
@@ -252,6 +318,20 @@ pub struct Vocabulary {
     pub special: usize,
     /// Its merges.
     pub merges: usize,
+    /// Whence it is.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// Whence a tokenizer is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Fitted to what train says.
+    #[default]
+    Fitted,
+    /// Given.
+    Given,
 }
 
 /// The figures of one split.
@@ -337,19 +417,22 @@ mod tests {
                 privacy: None,
                 near_duplicates: None,
                 decontaminate_texts: None,
+                shard: None,
                 quality: Quality::default(),
             },
             read: 6,
             kept: 3,
             dropped: 3,
+            sources: Vec::new(),
             drops: vec![
-                Dropped { reason: Reason::Empty, conversations: 1 },
-                Dropped { reason: Reason::Duplicate, conversations: 2 },
+                Dropped { reason: Reason::Empty, conversations: 1, examples: Vec::new() },
+                Dropped { reason: Reason::Duplicate, conversations: 2, examples: Vec::new() },
             ],
             changes: Changes::default(),
             private: Vec::new(),
-            vocabulary: Vocabulary { size: 300, special: 5, merges: 39 },
+            vocabulary: Vocabulary { size: 300, special: 5, merges: 39, origin: Origin::Fitted },
             splits: vec![figures(Split::Train, 2), figures(Split::Valid, 1), figures(Split::Test, 0)],
+            lengths: Lengths::default(),
         }
     }
 

@@ -11,8 +11,9 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::conversation::{Split, numbered};
 use crate::{Error, Result, write_atomic};
 
-/// Tokens in one file before the next is begun: 32 Mi, 96 MiB at 16 bits and a byte of loss.
-const PER_FILE: usize = 32 << 20;
+mod writer;
+
+pub use writer::ShardWriter;
 
 /// How many tensors of a foreign file an error names.
 const NAMES_TOLD: usize = 3;
@@ -181,32 +182,11 @@ fn list<'a>(path: &Path, tensors: &SafeTensors<'a>, name: &str, types: &[Dtype])
 /// # Errors
 /// [`Error::Refused`] when a token is not below `vocab_size`.
 pub fn write_split(dir: &Path, split: Split, documents: &Documents, vocab_size: usize) -> Result<()> {
-    write_files(dir, split, documents, vocab_size, PER_FILE)
-}
-
-fn write_files(
-    dir: &Path,
-    split: Split,
-    documents: &Documents,
-    vocab_size: usize,
-    per_file: usize,
-) -> Result<()> {
-    if let Some(token) = documents.tokens.iter().find(|&&token| token as usize >= vocab_size) {
-        return Err(Error::refused(format!("token {token} is outside a vocabulary of {vocab_size}")));
+    let mut writer = ShardWriter::new(dir, split, vocab_size);
+    for document in documents.iter() {
+        writer.push(document)?;
     }
-    let mut first = 0;
-    let mut file = 0;
-    while first < documents.len() || file == 0 {
-        let start = documents.starts[first];
-        // At least one document a file, and no more than `per_file` tokens where that is possible.
-        let fitting = documents.starts[first..].partition_point(|&end| end - start <= per_file);
-        let last = (first + fitting.saturating_sub(1)).max(first + 1).min(documents.len());
-        let path = dir.join(format!("{split}-{file:05}.safetensors"));
-        write_range(&path, documents, first..last, vocab_size)?;
-        first = last;
-        file += 1;
-    }
-    Ok(())
+    writer.finish()
 }
 
 /// Writes one shard, 16 bits a token where the vocabulary allows it. The same input gives the same bytes.
@@ -215,29 +195,21 @@ fn write_files(
 /// When a token is not below `vocab_size`.
 pub fn write_file(path: &Path, documents: &Documents, vocab_size: usize) -> Result<()> {
     assert!(documents.tokens.iter().all(|&token| (token as usize) < vocab_size), "tokens of the vocabulary");
-    write_range(path, documents, 0..documents.len(), vocab_size)
+    write_whole(path, documents, vocab_size)
 }
 
-fn write_range(
-    path: &Path,
-    documents: &Documents,
-    range: std::ops::Range<usize>,
-    vocab_size: usize,
-) -> Result<()> {
-    let starts = &documents.starts[range.start..=range.end];
-    let (from, to) = (starts[0], starts[starts.len() - 1]);
-    let tokens = &documents.tokens[from..to];
+fn write_whole(path: &Path, documents: &Documents, vocab_size: usize) -> Result<()> {
+    let Documents { tokens, loss, starts } = documents;
     let (dtype, token_bytes): (_, Vec<u8>) = if vocab_size <= 1 << 16 {
         (Dtype::U16, tokens.iter().flat_map(|&token| (token as u16).to_le_bytes()).collect())
     } else {
         (Dtype::U32, tokens.iter().flat_map(|&token| token.to_le_bytes()).collect())
     };
-    let start_bytes: Vec<u8> =
-        starts.iter().flat_map(|&start| ((start - from) as u64).to_le_bytes()).collect();
+    let start_bytes: Vec<u8> = starts.iter().flat_map(|&start| (start as u64).to_le_bytes()).collect();
     let view = |dtype, length, data| TensorView::new(dtype, vec![length], data).expect("lengths match");
     let tensors = [
         ("tokens", view(dtype, tokens.len(), token_bytes.as_slice())),
-        ("loss", view(Dtype::U8, tokens.len(), &documents.loss[from..to])),
+        ("loss", view(Dtype::U8, tokens.len(), loss)),
         ("starts", view(Dtype::U64, starts.len(), &start_bytes)),
     ];
     let bytes = safetensors::serialize(tensors, None)
@@ -294,10 +266,13 @@ mod tests {
     fn begins_a_new_file_where_one_is_full() {
         let dir = tempfile::tempdir().unwrap();
         let mut documents = Documents::new();
+        let mut writer = ShardWriter::new(dir.path(), Split::Train, 10).with_tokens(5);
         for length in [3, 2, 0, 9, 1, 1] {
-            documents.push(Document { tokens: &vec![7; length], loss: &vec![1; length] });
+            let document = Document { tokens: &vec![7; length], loss: &vec![1; length] };
+            documents.push(document);
+            writer.push(document).unwrap();
         }
-        write_files(dir.path(), Split::Train, &documents, 10, 5).unwrap();
+        writer.finish().unwrap();
         let files = files(dir.path(), Split::Train).unwrap();
         let counts: Vec<usize> = files.iter().map(|path| read_file(path).unwrap().len()).collect();
         assert_eq!(counts, [3, 1, 2]);

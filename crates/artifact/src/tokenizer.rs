@@ -3,8 +3,10 @@
 //! Rendering a conversation to tokens, and which of them are training targets, is written here once, for training,
 //! evaluation and serving alike.
 
+mod encoder;
 mod special;
 mod stream;
+mod words;
 
 use std::path::Path;
 
@@ -18,8 +20,10 @@ use tokenizers::Tokenizer;
 use crate::conversation::Message;
 use crate::{Error, Result, json, write_atomic};
 
+pub use encoder::Encoder;
 pub use special::without_special;
 pub use stream::TextStream;
+pub use words::{byte_characters, composed, words};
 
 /// The file with vocabulary and merges, in the `tokenizers` library's form.
 pub const FILE: &str = "tokenizer.json";

@@ -5,7 +5,7 @@
 
 use artifact::conversation::{Message, Role};
 use artifact::tokenizer::{
-    BEGIN, ChatTokenizer, END, FILES, SPECIAL, TEMPLATE, TokenizerConfig, without_special,
+    BEGIN, ChatTokenizer, END, Encoder, FILES, SPECIAL, TEMPLATE, TokenizerConfig, without_special,
 };
 use proptest::prelude::*;
 use tokenizers::Tokenizer;
@@ -180,5 +180,31 @@ proptest! {
     fn broken_bytes_join_too(tokens in prop::collection::vec(120_u32..261, 0..120)) {
         let tokenizer = tokenizer();
         prop_assert_eq!(pieces(&tokenizer, &tokens).concat(), tokenizer.decode(&tokens));
+    }
+}
+
+/// What is written for speed gives what the template and the library give.
+#[track_caller]
+fn check_encoder(texts: &[String]) {
+    let tokenizer = tokenizer();
+    let encoder = Encoder::new(&tokenizer);
+    let roles = [Role::System, Role::User, Role::Assistant, Role::Assistant];
+    let mut messages: Vec<Message> =
+        texts.iter().zip(roles.iter().cycle()).map(|(text, &role)| Message::new(role, text)).collect();
+    messages.iter_mut().skip(3).step_by(4).for_each(|message| message.weight = Some(0));
+    // Twice: the second time, each word is known.
+    for _ in 0..2 {
+        let expected = tokenizer.conversation(&messages).unwrap();
+        assert_eq!(encoder.conversation(&messages).unwrap(), expected);
+        assert!(expected.tokens.len() <= encoder.most_tokens(&messages));
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_encoder_gives_what_the_tokenizer_gives(
+        texts in prop::collection::vec("(<\\|end\\|>|<\\|us|er\\|>|'|re|\\s| |\\pL|\\pN|\\pM|\\PC|\u{1112}|\u{1161}|가|하세요){0,16}", 0..6)
+    ) {
+        check_encoder(&texts);
     }
 }

@@ -3,33 +3,11 @@
 use std::collections::BTreeMap;
 
 use artifact::conversation::{Message, Split};
-use artifact::preprocess::{Dropped, Reason, SplitFigures, Summary};
+use artifact::preprocess::{Bin, Dropped, Lengths, Origin, Reason, SplitFigures, Summary};
 use artifact::tokenizer::{Rendered, SPECIAL};
 use terminal::Lang;
 
-/// Counts of dropped conversations by reason.
-#[derive(Debug, Default)]
-pub(crate) struct Drops(BTreeMap<Reason, usize>);
-
-impl Drops {
-    /// Counts one conversation.
-    pub(crate) fn add(&mut self, reason: Reason) {
-        *self.0.entry(reason).or_default() += 1;
-    }
-
-    /// All conversations counted.
-    pub(crate) fn total(&self) -> usize {
-        self.0.values().sum()
-    }
-
-    /// A row for each reason.
-    pub(crate) fn table(&self) -> Vec<Dropped> {
-        Reason::ALL
-            .into_iter()
-            .map(|reason| Dropped { reason, conversations: self.0.get(&reason).copied().unwrap_or_default() })
-            .collect()
-    }
-}
+use crate::examples::Examples;
 
 /// The figures of a split without conversations.
 pub(crate) fn none(split: Split) -> SplitFigures {
@@ -61,13 +39,80 @@ pub(crate) fn add(figures: &mut SplitFigures, messages: &[Message], rendered: &R
         figures.characters += message.content.chars().count();
         figures.bytes += message.content.len();
     }
+}
+
+/// Adds the counts of other conversations of the split.
+pub(crate) fn merge(figures: &mut SplitFigures, other: &SplitFigures) {
+    figures.conversations += other.conversations;
+    figures.turns += other.turns;
+    figures.tokens += other.tokens;
+    figures.targets += other.targets;
+    figures.longest = figures.longest.max(other.longest);
+    figures.characters += other.characters;
+    figures.bytes += other.bytes;
+    figures.content_tokens += other.content_tokens;
     let per_token = |count: usize| count as f64 / figures.content_tokens.max(1) as f64;
     (figures.characters_per_token, figures.bytes_per_token) =
         (per_token(figures.characters), per_token(figures.bytes));
 }
 
+/// Lengths, counted by the power of two that is next to them.
+#[derive(Debug, Default)]
+pub(crate) struct LengthCounts {
+    turn_characters: BTreeMap<usize, usize>,
+    conversation_tokens: BTreeMap<usize, usize>,
+}
+
+impl LengthCounts {
+    /// Counts one conversation and its turns.
+    pub(crate) fn add(&mut self, messages: &[Message], rendered: &Rendered) {
+        for message in messages {
+            let characters = message.content.chars().count().next_power_of_two();
+            *self.turn_characters.entry(characters).or_default() += 1;
+        }
+        *self.conversation_tokens.entry(rendered.tokens.len().next_power_of_two()).or_default() += 1;
+    }
+
+    /// Adds what was counted elsewhere.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (bin, count) in other.turn_characters {
+            *self.turn_characters.entry(bin).or_default() += count;
+        }
+        for (bin, count) in other.conversation_tokens {
+            *self.conversation_tokens.entry(bin).or_default() += count;
+        }
+    }
+
+    /// The histograms, without a gap between their first and last bin.
+    pub(crate) fn into_lengths(self) -> Lengths {
+        let bins = |counts: BTreeMap<usize, usize>| -> Vec<Bin> {
+            let bounds = counts.keys().next().copied().zip(counts.keys().next_back().copied());
+            let (first, last) = bounds.unwrap_or((1, 0));
+            let limits = std::iter::successors(Some(first), |limit| Some(2 * limit))
+                .take_while(|limit| *limit <= last);
+            limits
+                .map(|up_to| Bin { up_to, count: counts.get(&up_to).copied().unwrap_or_default() })
+                .collect()
+        };
+        Lengths {
+            turn_characters: bins(self.turn_characters),
+            conversation_tokens: bins(self.conversation_tokens),
+        }
+    }
+}
+
+/// A row for each reason.
+pub(crate) fn drops(counts: &BTreeMap<Reason, usize>, examples: &mut Examples) -> Vec<Dropped> {
+    let row = |reason| Dropped {
+        reason,
+        conversations: counts.get(&reason).copied().unwrap_or_default(),
+        examples: examples.take(reason),
+    };
+    Reason::ALL.into_iter().map(row).collect()
+}
+
 /// The reason in words.
-fn name(reason: Reason) -> &'static str {
+pub(crate) fn name(reason: Reason) -> &'static str {
     match reason {
         Reason::Empty => Lang::pick("내용 없음", "empty"),
         Reason::NoAssistantTurn => Lang::pick("답 없음", "no answer"),
@@ -78,6 +123,7 @@ fn name(reason: Reason) -> &'static str {
         Reason::DroppedWord => Lang::pick("걸러 낼 낱말", "a word to drop"),
         Reason::Contaminated => Lang::pick("평가 자료와 겹침", "overlaps the test set"),
         Reason::Private => Lang::pick("개인 정보 있음", "private"),
+        Reason::Boilerplate => Lang::pick("되풀이되는 상투문", "boilerplate"),
         Reason::Duplicate => Lang::pick("중복", "duplicate"),
         Reason::HeldOut => Lang::pick("평가용 대화와 같음", "equal to a held-out one"),
         Reason::NearDuplicate => Lang::pick("거의 같음", "near-duplicate"),
@@ -86,19 +132,17 @@ fn name(reason: Reason) -> &'static str {
 }
 
 /// The reasons that took conversations, "duplicate 3, too long 1".
-pub(crate) fn reasons(drops: &[Dropped]) -> String {
-    let reasons: Vec<String> = drops
-        .iter()
-        .filter(|row| row.conversations > 0)
-        .map(|row| format!("{} {}", name(row.reason), row.conversations))
-        .collect();
+pub(crate) fn reasons(counts: &BTreeMap<Reason, usize>) -> String {
+    let reasons: Vec<String> =
+        counts.iter().map(|(reason, count)| format!("{} {count}", name(*reason))).collect();
     reasons.join(", ")
 }
 
 /// The summary for a person, a line each.
 pub(crate) fn tell(summary: &Summary) -> Vec<String> {
-    let Summary { options, read, kept, dropped, drops, changes, private, vocabulary, splits } = summary;
-    let why = if *dropped > 0 { format!(": {}", reasons(drops)) } else { String::new() };
+    let Summary { options, read, kept, dropped, drops, changes, private, vocabulary, splits, .. } = summary;
+    let counts = drops.iter().filter(|row| row.conversations > 0).map(|row| (row.reason, row.conversations));
+    let why = if *dropped > 0 { format!(": {}", reasons(&counts.collect())) } else { String::new() };
     let mut lines = vec![Lang::pick(
         format!("대화 {read}개를 읽어 {kept}개를 남기고 {dropped}개를 뺐습니다{why}"),
         format!("{read} conversations read, {kept} kept, {dropped} dropped{why}"),
@@ -121,7 +165,7 @@ pub(crate) fn tell(summary: &Summary) -> Vec<String> {
         ));
     }
     let (size, asked) = (vocabulary.size, options.vocab_size);
-    if size < asked {
+    if size < asked && vocabulary.origin == Origin::Fitted {
         lines.push(Lang::pick(
             format!("어휘가 {asked}개에 못 미치는 {size}개입니다: 되풀이되는 글자 짝이 더 없습니다"),
             format!("the vocabulary has {size} tokens, not {asked}: nothing else in the text repeats"),

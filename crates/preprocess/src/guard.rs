@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use artifact::Result;
-use artifact::conversation::Conversation;
+use artifact::conversation::{Conversation, Message};
 use artifact::participants::Participants;
-use artifact::preprocess::{Privacy, PrivateCount, PrivateKind, Reason};
+use artifact::preprocess::{Privacy, PrivateKind, Reason};
 use artifact::sources::{self, Sources};
 
 use crate::decontaminate::TestSet;
+use crate::examples;
 use crate::privacy::{Names, Placeholders};
 
 /// Stands between what was said and what is learnt.
@@ -20,7 +21,6 @@ pub(crate) struct Guard {
     /// What is done for a source that is not listed.
     otherwise: Privacy,
     test_set: Option<TestSet>,
-    counts: BTreeMap<PrivateKind, usize>,
 }
 
 impl Guard {
@@ -33,51 +33,63 @@ impl Guard {
             let names = Names::new(participants.of(&source.name).iter().map(String::as_str));
             (source.name, (asked.unwrap_or(usual), names))
         });
-        Ok(Self {
-            sources: sources.collect(),
-            otherwise: asked.unwrap_or(Privacy::Off),
-            test_set,
-            counts: BTreeMap::new(),
-        })
+        Ok(Self { sources: sources.collect(), otherwise: asked.unwrap_or(Privacy::Off), test_set })
     }
 
     /// Replaces what is private, and counts it; why the conversation must go, if it must.
-    pub(crate) fn refuse(&mut self, talk: &mut Conversation) -> Option<Reason> {
+    pub(crate) fn refuse(
+        &self,
+        talk: &mut Conversation,
+        counts: &mut BTreeMap<PrivateKind, usize>,
+    ) -> Option<Reason> {
         if self.test_set.as_ref().is_some_and(|set| set.is_in(&talk.messages)) {
             return Some(Reason::Contaminated);
         }
-        let nobody = Names::default();
         let (privacy, names) = self
             .sources
             .get(&talk.source)
-            .map_or((self.otherwise, &nobody), |(privacy, names)| (*privacy, names));
+            .map_or((self.otherwise, None), |(privacy, names)| (*privacy, Some(names)));
         if privacy == Privacy::Off {
             return None;
         }
-        let mut placeholders = Placeholders::default();
-        let mut found = false;
-        for message in &mut talk.messages {
-            if let Some((masked, kinds)) = placeholders.mask(&message.content, names) {
-                message.content = masked;
-                found = true;
-                for kind in kinds {
-                    *self.counts.entry(kind).or_default() += 1;
-                }
-            }
-            // What must stand in an answer stands there masked.
-            let values = message.slots.iter_mut().map(|slot| &mut slot.value).chain(&mut message.recall);
-            for value in values {
-                if let Some((masked, _)) = placeholders.mask(value, names) {
-                    *value = masked;
-                }
-            }
+        let kinds = mask(&mut talk.messages, names);
+        for kind in &kinds {
+            *counts.entry(*kind).or_default() += 1;
         }
-        (found && privacy == Privacy::Drop).then_some(Reason::Private)
+        (!kinds.is_empty() && privacy == Privacy::Drop).then_some(Reason::Private)
     }
 
-    /// A row for each kind.
-    pub(crate) fn table(&self) -> Vec<PrivateCount> {
-        let count = |kind| PrivateCount { kind, found: self.counts.get(&kind).copied().unwrap_or_default() };
-        PrivateKind::ALL.into_iter().map(count).collect()
+    /// A conversation as an example.
+    pub(crate) fn shown(&self, talk: &Conversation) -> String {
+        examples::shown(&self.masked(&talk.source, &talk.messages))
     }
+
+    /// What the report may show: nothing that is private, whatever was asked for.
+    pub(crate) fn masked(&self, source: &str, messages: &[Message]) -> Vec<Message> {
+        let mut messages = messages.to_vec();
+        mask(&mut messages, self.sources.get(source).map(|(_, names)| names));
+        messages
+    }
+}
+
+/// Replaces what is private in a conversation; gives the kinds of what was found.
+fn mask(messages: &mut [Message], names: Option<&Names>) -> Vec<PrivateKind> {
+    let nobody = Names::default();
+    let names = names.unwrap_or(&nobody);
+    let mut placeholders = Placeholders::default();
+    let mut found = Vec::new();
+    for message in messages {
+        if let Some((masked, kinds)) = placeholders.mask(&message.content, names) {
+            message.content = masked;
+            found.extend(kinds);
+        }
+        // What must stand in an answer stands there masked.
+        let values = message.slots.iter_mut().map(|slot| &mut slot.value).chain(&mut message.recall);
+        for value in values {
+            if let Some((masked, _)) = placeholders.mask(value, names) {
+                *value = masked;
+            }
+        }
+    }
+    found
 }

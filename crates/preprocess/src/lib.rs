@@ -2,37 +2,60 @@
 //!
 //! Clean, mask what is private, split, drop duplicates, fit the tokenizer to what train says, encode, write. Every conversation that is
 //! read is either kept or counted under the reason why not.
+//!
+//! Conversations are never all in memory. The first pass ([`gather`]) puts what is left of them on disk, with keys by
+//! which later passes compare them; two bytes of memory for each ([`standing`]) say what was decided.
 
 mod clean;
+mod column;
+mod cut;
 mod decontaminate;
 mod duplicates;
-mod encode;
+mod examples;
 mod figures;
+mod gather;
 mod guard;
+mod merges;
 mod near;
 mod options;
+mod output;
+mod page;
+mod picture;
 pub mod privacy;
 mod quality;
+mod repeats;
+mod rounds;
 mod split;
+mod spool;
+mod standing;
+mod topics;
 mod vocabulary;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use artifact::conversation::{self, Conversation, Split};
-use artifact::json::LinesWriter;
-use artifact::preprocess::{Changes, FILE, Options, Reason, SplitFigures, Summary, Vocabulary};
-use artifact::shard::{self, Document, Documents};
-use artifact::tokenizer::{ChatTokenizer, SPECIAL};
-use artifact::{Error, OutDir, json, response};
+use artifact::conversation::Split;
+use artifact::preprocess::{
+    Example, FILE, Options, Origin, PrivateCount, PrivateKind, Reason, Shard, SourceFigures, Summary,
+    Vocabulary,
+};
+use artifact::tokenizer::{ChatTokenizer, Encoder, SPECIAL};
+use artifact::{Error, OutDir, json, response, write_atomic};
 use clap::Parser;
 use fs_err as fs;
+use terminal::{Lang, Progress};
 
+use cut::{Cuts, Limits};
 use decontaminate::TestSet;
-use encode::Encoded;
-use figures::Drops;
+use examples::FirstPairs;
+use gather::{Gate, Gathered};
 use guard::Guard;
+use output::{Writing, Written};
 use quality::Filters;
+use spool::Spool;
+use standing::Standing;
+use vocabulary::WordCounts;
 
 pub use options::{PrivacyName, QualityArguments};
 
@@ -74,9 +97,25 @@ pub struct Arguments {
     /// and signs) or 40 letters in a row; conversations as .jsonl, or a text on each line
     #[arg(long, value_name = "FILE")]
     pub decontaminate: Option<PathBuf>,
+    /// Take the tokenizer of this directory, as it is, and fit none
+    #[arg(long, value_name = "DIR")]
+    pub tokenizer: Option<PathBuf>,
+    /// Read one part of several, as 1/8, on as many machines with the same conversations and the same --tokenizer. A
+    /// conversation belongs to the part that its first question tells, and to the split that it would have without parts, so
+    /// that equal ones always meet, and near-duplicates do where they begin alike. What is written for a part is whole by
+    /// itself; to train on several, put their train-*.safetensors into one directory under numbers that follow each other
+    #[arg(long, value_name = "I/N", value_parser = options::parse_shard)]
+    pub shard: Option<Shard>,
+    /// Memory to stay within, whatever the size of the conversations, but for 2 bytes for each and 8 for each that is
+    /// cut. With less, comparing takes more passes, and the rarest words are left out when the tokenizer is fitted
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub memory: usize,
     /// Directory to write; must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Write what became of the conversations as one HTML page: sources, filters with examples, lengths, words of each topic
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// What conversations must be like
     #[command(flatten)]
     pub quality: QualityArguments,
@@ -85,6 +124,9 @@ pub struct Arguments {
     pub common: terminal::Common,
 }
 
+/// MiB that are taken whatever there is to do: blocks of lines, what comes of them, shards that are begun.
+const FIXED_MEMORY: usize = 256;
+
 /// Runs the stage.
 ///
 /// # Errors
@@ -92,122 +134,177 @@ pub struct Arguments {
 /// cannot be written.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut options = options::check(&arguments)?;
-    let Arguments { conversations: from, decontaminate, quality, out, .. } = arguments;
+    let Arguments { conversations: from, decontaminate, quality, tokenizer, memory, report, out, .. } =
+        arguments;
+    let memory = (memory - FIXED_MEMORY) << 20;
     let test_set = decontaminate.as_deref().map(TestSet::read).transpose()?;
     let filters = Filters::new(options.quality, quality.drop_words.as_deref())?;
     options.quality = filters.limits();
     options.decontaminate_texts = test_set.as_ref().map(|set| set.texts);
+    let given = tokenizer.as_deref().map(ChatTokenizer::read).transpose()?;
+    let guard = Guard::new(&from, options.privacy, test_set)?;
     let out = OutDir::create(&out)?;
 
-    let mut drops = Drops::default();
-    let mut changes = Changes::default();
-    let mut guard = Guard::new(&from, options.privacy, test_set)?;
-    let (read, mut talks) = read(&from, &options, &filters, &mut guard, &mut drops, &mut changes)?;
-    split::assign(&mut talks, &options);
-    drop_duplicates(&mut talks, &mut drops);
-    if let Some(similarity) = options.near_duplicates {
-        drop_near_duplicates(&mut talks, similarity, &mut drops);
-    }
-    require_train(&from, &talks, &drops)?;
+    let gate = Gate { options: &options, filters: &filters, guard: &guard };
+    let mut gathered = gate.gather(&from, out.path())?;
+    let mut pairs = FirstPairs::default();
+    compare(&mut gathered, &options, memory, &mut pairs)?;
+    let Gathered { spool, mut standings, questions, fingerprints, longest, mut tally, .. } = gathered;
+    questions.remove()?;
+    require_train(&from, &standings, &tally.drops)?;
 
-    let train = talks.iter().filter(|talk| talk.split == Some(Split::Train));
-    let texts = train.flat_map(|talk| talk.messages.iter().map(|message| message.content.as_str()));
-    let tokenizer = vocabulary::fit(texts, options.vocab_size)?;
-    let (talks, encoded) = encode(&tokenizer, talks, &options, &mut drops, &mut changes)?;
-    require_train(&from, &talks, &drops)?;
+    let (tokenizer, origin) = match given {
+        Some(tokenizer) => (tokenizer, Origin::Given),
+        None => (fit(&spool, &standings, options.vocab_size, memory)?, Origin::Fitted),
+    };
+    tokenizer.write(out.path())?;
+    let encoder = Encoder::new(&tokenizer);
+    let cuts = if longest > options.max_tokens || origin == Origin::Given {
+        let limits = Limits { max_tokens: options.max_tokens, min_turns: options.min_turns, memory };
+        cut::cut(
+            limits,
+            &spool,
+            &mut standings,
+            &encoder,
+            fingerprints,
+            &mut tally.changes,
+            |reason, goes, stays| {
+                pairs.add(reason, goes, stays);
+            },
+        )?
+    } else {
+        fingerprints.remove()?;
+        Cuts::default()
+    };
+    require_train(&from, &standings, &tally.drops)?;
+    let writing = Writing {
+        spool: &spool,
+        standings: &standings,
+        cuts: &cuts,
+        tokenizer: &tokenizer,
+        encoder: &encoder,
+        topics: report.is_some().then_some(&guard),
+    };
+    let Written { splits, lengths, kept, topics } = writing.write(out.path())?;
 
-    let splits = write(out.path(), &tokenizer, &talks, &encoded)?;
+    show(pairs, &spool, &guard, &mut tally.examples)?;
+    spool.remove()?;
     copy_responses(&from, out.path())?;
+    let counts = dropped(&standings, &tally.drops);
     let size = tokenizer.vocab_size();
     let summary = Summary {
         options,
-        read,
-        kept: talks.len(),
-        dropped: drops.total(),
-        drops: drops.table(),
-        changes,
-        private: guard.table(),
-        vocabulary: Vocabulary { size, special: SPECIAL.len(), merges: size - options::SMALLEST_VOCABULARY },
+        read: tally.read.values().sum(),
+        kept: kept.values().sum(),
+        dropped: counts.values().sum(),
+        sources: sources(tally.read, &kept),
+        drops: figures::drops(&counts, &mut tally.examples),
+        changes: tally.changes,
+        private: private(&tally.private),
+        vocabulary: Vocabulary {
+            size,
+            special: SPECIAL.len(),
+            merges: size.saturating_sub(options::SMALLEST_VOCABULARY),
+            origin,
+        },
         splits,
+        lengths,
     };
     summary.check(&out.path().join(FILE)).context("every conversation is accounted for")?;
     json::write(&out.path().join(FILE), &summary)?;
     out.publish()?;
+    if let Some(path) = &report {
+        write_atomic(path, page::render(&summary, &topics).as_bytes())?;
+    }
     for line in figures::tell(&summary) {
         eprintln!("preprocess: {line}");
     }
     Ok(())
 }
 
-/// Reads and cleans; gives how many were read and those that are left.
-fn read(
-    dir: &Path,
+/// Decides by comparing conversations: which split each goes to, and which say what others say.
+fn compare(
+    gathered: &mut Gathered,
     options: &Options,
-    filters: &Filters,
-    guard: &mut Guard,
-    drops: &mut Drops,
-    changes: &mut Changes,
-) -> artifact::Result<(usize, Vec<Conversation>)> {
-    let mut read = 0;
-    let mut talks = Vec::new();
-    for talk in conversation::read_dir(dir)? {
-        let mut talk = talk?;
-        read += 1;
-        talk.messages = clean::clean_messages(talk.messages, changes);
-        if talk.messages.is_empty() {
-            drops.add(Reason::Empty);
-        } else if !clean::has_answer(&talk.messages) {
-            drops.add(Reason::NoAssistantTurn);
-        } else if clean::spoken_turns(&talk.messages) < options.min_turns {
-            drops.add(Reason::TooShort);
-        } else if let Some(reason) = filters.refuse(&talk.messages).or_else(|| guard.refuse(&mut talk)) {
-            drops.add(reason);
-        } else {
-            talks.push(talk);
-        }
+    memory: usize,
+    pairs: &mut FirstPairs,
+) -> artifact::Result<()> {
+    let Gathered { spool, standings, questions, fingerprints, bands, long_turns, .. } = gathered;
+    split::assign(standings, questions, options, memory)?;
+    if let Some((mut turns, most)) = long_turns.take().zip(options.quality.max_turn_repeats) {
+        repeats::drop(standings, &mut turns, most, memory, |index| {
+            pairs.add(Reason::Boilerplate, index, None);
+        })?;
+        turns.remove()?;
     }
-    Ok((read, talks))
+    duplicates::drop(standings, fingerprints, memory, |reason, goes, stays| {
+        pairs.add(reason, goes, Some(stays));
+    })?;
+    if let Some(bands) = bands.take() {
+        bands.drop(standings, spool, memory, |goes, stays| {
+            pairs.add(Reason::NearDuplicate, goes, Some(stays));
+        })?;
+    }
+    Ok(())
 }
 
-/// The split of a conversation after [`split::assign`].
-fn split_of(talk: &Conversation) -> Split {
-    talk.split.expect("every conversation has a split once they are assigned")
+/// Counts the words of train and learns the merges.
+fn fit(
+    spool: &Spool,
+    standings: &[Standing],
+    vocab_size: usize,
+    memory: usize,
+) -> artifact::Result<ChatTokenizer> {
+    let counts = WordCounts::new(memory);
+    let progress = Progress::new(Lang::pick("낱말", "words"), spool.size(), "bytes");
+    rounds::in_rounds(
+        spool.blocks()?,
+        |block| {
+            progress.inc(block.size());
+            for talk in spool::talks(block) {
+                let (index, talk) = talk?;
+                let standing = standings[index as usize];
+                if standing.is_kept() && standing.split() == Split::Train {
+                    talk.messages.iter().for_each(|message| counts.add(&message.content));
+                }
+            }
+            Ok(())
+        },
+        |()| {
+            counts.prune();
+            Ok(())
+        },
+    )?;
+    progress.finish();
+    vocabulary::fit(counts, vocab_size)
 }
 
-fn drop_duplicates(talks: &mut Vec<Conversation>, drops: &mut Drops) {
-    let reasons = duplicates::find(talks.iter().map(|talk| (split_of(talk), talk.messages.as_slice())));
-    let mut reasons = reasons.into_iter();
-    talks.retain(|_| match reasons.next().flatten() {
-        Some(reason) => {
-            drops.add(reason);
-            false
-        }
-        None => true,
-    });
-}
-
-fn drop_near_duplicates(talks: &mut Vec<Conversation>, similarity: f64, drops: &mut Drops) {
-    let turns = talks.iter().map(|talk| (split_of(talk), talk.messages.as_slice()));
-    let mut goes = near::find(turns, similarity).into_iter();
-    talks.retain(|_| {
-        let goes = goes.next().unwrap_or_default();
-        if goes {
-            drops.add(Reason::NearDuplicate);
-        }
-        !goes
-    });
+/// Conversations left out, by reason: those of the first pass, and those of the later ones.
+fn dropped(standings: &[Standing], first: &BTreeMap<Reason, usize>) -> BTreeMap<Reason, usize> {
+    let mut counts = first.clone();
+    for reason in standings.iter().filter_map(|standing| standing.dropped) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    counts
 }
 
 /// A model must have something to learn from.
-fn require_train(from: &Path, talks: &[Conversation], drops: &Drops) -> artifact::Result<()> {
-    if talks.iter().any(|talk| split_of(talk) == Split::Train) {
+fn require_train(
+    from: &Path,
+    standings: &[Standing],
+    first: &BTreeMap<Reason, usize>,
+) -> artifact::Result<()> {
+    let mut kept = standings.iter().filter(|standing| standing.is_kept());
+    if kept.any(|standing| standing.split() == Split::Train) {
         return Ok(());
     }
-    let found = match (drops.total(), talks.len()) {
+    let counts = dropped(standings, first);
+    let held_out = standings.iter().filter(|standing| standing.is_kept()).count();
+    let found = match (counts.values().sum::<usize>(), held_out) {
         (0, 0) => "none at all".to_owned(),
         (0, held_out) => format!("{held_out} in valid and test"),
         (dropped, held_out) => {
-            let reasons = figures::reasons(&drops.table());
+            let reasons = figures::reasons(&counts);
             format!("{held_out} in valid and test, {dropped} dropped ({reasons})")
         }
     };
@@ -215,73 +312,36 @@ fn require_train(from: &Path, talks: &[Conversation], drops: &Drops) -> artifact
         .with_hint("collect more, or relax --min-turns, --max-tokens, --valid-percent and --test-percent"))
 }
 
-/// Encodes and cuts; drops what does not fit, and what cutting has made equal to another.
-fn encode(
-    tokenizer: &ChatTokenizer,
-    talks: Vec<Conversation>,
-    options: &Options,
-    drops: &mut Drops,
-    changes: &mut Changes,
-) -> artifact::Result<(Vec<Conversation>, Vec<Encoded>)> {
-    let encoded = encode::encode(tokenizer, &talks, options.max_tokens)?;
-    let mut kept = Vec::with_capacity(talks.len());
-    for (mut talk, encoded) in talks.into_iter().zip(encoded) {
-        let fits =
-            |encoded: &Encoded| clean::spoken_turns(&talk.messages[..encoded.turns]) >= options.min_turns;
-        let Some(encoded) = encoded.filter(fits) else {
-            drops.add(Reason::TooLong);
-            continue;
-        };
-        let cut = talk.messages.len() - encoded.turns;
-        changes.cut_conversations += usize::from(cut > 0);
-        changes.cut_turns += cut;
-        talk.messages.truncate(encoded.turns);
-        kept.push((talk, encoded));
+/// Turns pairs of places into examples of what they hold.
+fn show(
+    pairs: FirstPairs,
+    spool: &Spool,
+    guard: &Guard,
+    examples: &mut examples::Examples,
+) -> artifact::Result<()> {
+    let mut reader = spool.reader()?;
+    for (reason, goes, stays) in pairs.into_pairs() {
+        let dropped = guard.shown(&reader.get(goes)?);
+        let kept = stays.map(|stays| reader.get(stays)).transpose()?.map(|talk| guard.shown(&talk));
+        examples.replace(reason, Example { dropped, kept });
     }
-    let reasons = duplicates::find(kept.iter().map(|(talk, _)| (split_of(talk), talk.messages.as_slice())));
-    let mut left = (Vec::with_capacity(kept.len()), Vec::with_capacity(kept.len()));
-    for (pair, reason) in kept.into_iter().zip(reasons) {
-        match reason {
-            Some(reason) => drops.add(reason),
-            None => left.extend([pair]),
-        }
-    }
-    Ok(left)
+    examples.pair();
+    Ok(())
 }
 
-/// Writes tokenizer, shards and held-out text; gives the figures of each split.
-fn write(
-    dir: &Path,
-    tokenizer: &ChatTokenizer,
-    talks: &[Conversation],
-    encoded: &[Encoded],
-) -> artifact::Result<Vec<SplitFigures>> {
-    tokenizer.write(dir)?;
-    let mut all = Vec::new();
-    for split in Split::ALL {
-        let mut documents = Documents::new();
-        let mut figures = figures::none(split);
-        let mut text = match split {
-            Split::Train => None,
-            Split::Valid | Split::Test => Some(LinesWriter::create(&dir.join(format!("{split}.jsonl")))?),
-        };
-        for (talk, Encoded { rendered, .. }) in talks.iter().zip(encoded) {
-            if split_of(talk) != split {
-                continue;
-            }
-            documents.push(Document { tokens: &rendered.tokens, loss: &rendered.loss });
-            figures::add(&mut figures, &talk.messages, rendered);
-            if let Some(text) = &mut text {
-                text.write(talk)?;
-            }
-        }
-        if let Some(text) = &mut text {
-            text.flush()?;
-        }
-        shard::write_split(dir, split, &documents, tokenizer.vocab_size())?;
-        all.push(figures);
-    }
-    Ok(all)
+fn sources(read: BTreeMap<String, usize>, kept: &BTreeMap<String, usize>) -> Vec<SourceFigures> {
+    let figures = |(source, read): (String, usize)| SourceFigures {
+        kept: kept.get(&source).copied().unwrap_or_default(),
+        source,
+        read,
+    };
+    read.into_iter().map(figures).collect()
+}
+
+/// A row for each kind.
+fn private(counts: &BTreeMap<PrivateKind, usize>) -> Vec<PrivateCount> {
+    let count = |kind| PrivateCount { kind, found: counts.get(&kind).copied().unwrap_or_default() };
+    PrivateKind::ALL.into_iter().map(count).collect()
 }
 
 /// The response templates, which evaluation compares replies with, go with the data.

@@ -2,10 +2,16 @@
 //! containment of documents") and locality-sensitive hashing in bands (Leskovec, Rajaraman, Ullman, "Mining of Massive
 //! Datasets", chapter 3).
 
-use std::collections::HashMap;
+use std::path::Path;
 
-use artifact::conversation::{Message, Split};
+use artifact::Result;
+use artifact::conversation::Message;
+use artifact::preprocess::Reason;
 use rayon::prelude::*;
+
+use crate::column::{Column, Entry, groups};
+use crate::spool::{Reader, Spool};
+use crate::standing::Standing;
 
 /// Characters of a shingle.
 const SHINGLE: usize = 5;
@@ -14,59 +20,131 @@ const HASHES: usize = 128;
 /// Earlier conversations of a bucket that are compared; where more fall into one, they are mostly alike, and the first
 /// would have matched.
 const MOST_COMPARED: usize = 64;
+/// The most rows of a band.
+const MOST_ROWS: usize = 32;
 
 /// The share of near-duplicates at the threshold that the bands must not miss.
 const LEAST_RECALL: f64 = 0.95;
 
-/// Finds, for each conversation, whether it must go: one of at least this similarity is kept, earlier in its split or in
-/// a split that is held out further. Similarity is Jaccard's, of the sets of shingles of all turns.
-pub(crate) fn find<'a>(
-    conversations: impl Iterator<Item = (Split, &'a [Message])>,
+/// How signatures are divided into bands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Banding {
     similarity: f64,
-) -> Vec<bool> {
-    let conversations: Vec<(Split, &[Message])> = conversations.collect();
-    let sets: Vec<Vec<u64>> = conversations.par_iter().map(|(_, messages)| shingles(messages)).collect();
-    let rows = rows(similarity);
-    let bands = HASHES / rows;
-    let keys: Vec<Vec<u64>> = sets.par_iter().map(|set| keys(&signature(set), rows)).collect();
+    rows: usize,
+}
 
-    // Test first, then valid, then train; within a split, in order.
-    let mut order: Vec<usize> = (0..conversations.len()).collect();
-    order.sort_by_key(|&index| std::cmp::Reverse(conversations[index].0));
-    // The kept conversations of each bucket, the newest first: the head in the map, the others behind it. Only looked
-    // up, never walked as a map.
-    let mut heads: Vec<HashMap<u64, u32>> = vec![HashMap::new(); bands];
-    let mut behind: Vec<Vec<u32>> = vec![vec![u32::MAX; conversations.len()]; bands];
-    let mut goes = vec![false; conversations.len()];
-    for index in order {
-        goes[index] = (0..bands).any(|band| {
-            let mut next = heads[band].get(&keys[index][band]).copied().unwrap_or(u32::MAX);
-            let mut compared = 0;
-            while next != u32::MAX && compared < MOST_COMPARED {
-                if jaccard(&sets[index], &sets[next as usize]) >= similarity {
-                    return true;
+impl Banding {
+    /// For near-duplicates from this similarity on.
+    pub(crate) fn new(similarity: f64) -> Self {
+        Self { similarity, rows: rows(similarity) }
+    }
+
+    /// The keys of a conversation, one for each band.
+    pub(crate) fn keys(self, messages: &[Message]) -> Vec<u64> {
+        keys(&signature(&shingles(messages)), self.rows)
+    }
+}
+
+/// The bands of all signatures.
+#[derive(Debug)]
+pub(crate) struct Bands {
+    similarity: f64,
+    columns: Vec<Column>,
+}
+
+impl Bands {
+    /// Starts a column for each band, in a directory.
+    pub(crate) fn create(dir: &Path, banding: Banding) -> Result<Self> {
+        let column = |band: usize| Column::create(&dir.join(format!("band-{band:03}")));
+        let columns = (0..HASHES / banding.rows).map(column).collect::<Result<_>>()?;
+        Ok(Self { similarity: banding.similarity, columns })
+    }
+
+    /// Adds a conversation by its keys.
+    pub(crate) fn push(&mut self, keys: &[u64], index: u32) -> Result<()> {
+        self.columns.iter_mut().zip(keys).try_for_each(|(column, key)| column.push(*key, index))
+    }
+
+    /// Drops each conversation that is at least so similar to an earlier one of its split, or to one of a split that is
+    /// held out further. Similarity is Jaccard's, of the sets of shingles of all turns. Calls `told` with who goes and
+    /// whom it is like.
+    pub(crate) fn drop(
+        self,
+        standings: &mut [Standing],
+        spool: &Spool,
+        memory: usize,
+        mut told: impl FnMut(u32, u32),
+    ) -> Result<()> {
+        for mut column in self.columns {
+            column.sorted(memory, |entries| {
+                let groups: Vec<&[Entry]> = groups(entries).filter(|group| group.len() > 1).collect();
+                let found: Vec<Result<Vec<(u32, u32)>>> = groups
+                    .into_par_iter()
+                    .map_init(
+                        || None,
+                        |reader, group| matches(group, standings, self.similarity, open(reader, spool)?),
+                    )
+                    .collect();
+                for found in found {
+                    for (index, other) in found? {
+                        standings[index as usize].dropped = Some(Reason::NearDuplicate);
+                        told(index, other);
+                    }
                 }
-                next = behind[band][next as usize];
-                compared += 1;
-            }
-            false
-        });
-        if !goes[index] {
-            for (band, key) in keys[index].iter().enumerate() {
-                if let Some(before) = heads[band].insert(*key, index as u32) {
-                    behind[band][index] = before;
-                }
-            }
+                Ok(())
+            })?;
+            column.remove()?;
+        }
+        Ok(())
+    }
+}
+
+/// The reader of a thread, opened when it is first needed.
+fn open<'a>(reader: &'a mut Option<Reader>, spool: &Spool) -> Result<&'a mut Reader> {
+    if reader.is_none() {
+        *reader = Some(spool.reader()?);
+    }
+    Ok(reader.as_mut().expect("opened above"))
+}
+
+/// Those of a bucket that are like one before them, and like which; those that another band has found are left.
+fn matches(
+    group: &[Entry],
+    standings: &[Standing],
+    similarity: f64,
+    reader: &mut Reader,
+) -> Result<Vec<(u32, u32)>> {
+    let dropped = |index: u32| standings[index as usize].dropped;
+    // Near-duplicates of before still stand for what is like them, so that the order of bands decides nothing.
+    let mut members: Vec<u32> = group.iter().map(|entry| entry.1).collect();
+    members.retain(|index| dropped(*index).is_none_or(|reason| reason == Reason::NearDuplicate));
+    members.sort_unstable_by_key(|index| standings[*index as usize].rank(*index));
+    let Some(last) = members.iter().skip(1).rposition(|index| dropped(*index).is_none()) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    let mut sets: Vec<Vec<u64>> = Vec::new();
+    for index in &members[..last + 2] {
+        if sets.len() == MOST_COMPARED && dropped(*index).is_some() {
+            continue;
+        }
+        let set = shingles(&reader.get(*index)?.messages);
+        if dropped(*index).is_none() {
+            let like = sets.iter().position(|other| jaccard(&set, other) >= similarity);
+            found.extend(like.map(|other| (*index, members[other])));
+        }
+        if sets.len() < MOST_COMPARED {
+            sets.push(set);
         }
     }
-    goes
+    Ok(found)
 }
 
 /// Rows of a band: as many as leave the recall at the threshold, `1 - (1 - s^r)^(H/r)`, above [`LEAST_RECALL`]; the more
 /// rows, the fewer are compared in vain.
 fn rows(similarity: f64) -> usize {
     let recall = |rows: usize| 1.0 - (1.0 - similarity.powi(rows as i32)).powi((HASHES / rows) as i32);
-    [32, 16, 8, 4, 2].into_iter().find(|&rows| recall(rows) >= LEAST_RECALL).unwrap_or(1)
+    (1..=MOST_ROWS).rev().find(|&rows| recall(rows) >= LEAST_RECALL).unwrap_or(1)
 }
 
 /// The characters that carry meaning: letters and digits, in lower case.
@@ -97,7 +175,7 @@ fn hash(characters: &[char], seed: u64) -> u64 {
 }
 
 /// The finalizer of `SplitMix64` (Steele, Lea, Flood 2014).
-fn mixed(value: u64) -> u64 {
+pub(crate) fn mixed(value: u64) -> u64 {
     let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -160,17 +238,45 @@ fn jaccard(a: &[u64], b: &[u64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use artifact::conversation::{Conversation, Split};
+
     use super::*;
 
     fn talk(texts: &[&str]) -> Vec<Message> {
         texts.iter().map(|&text| Message::user(text)).collect()
     }
 
+    /// Which of these conversations go.
+    fn find(talks: &[(Split, Vec<Message>)]) -> Vec<bool> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = Spool::create(dir.path()).unwrap();
+        let banding = Banding::new(0.7);
+        let mut bands = Bands::create(dir.path(), banding).unwrap();
+        for (_, messages) in talks {
+            let talk = Conversation {
+                id: String::new(),
+                source: String::new(),
+                topic: None,
+                license: None,
+                split: None,
+                messages: messages.clone(),
+            };
+            let line = serde_json::to_string(&talk).unwrap() + "\n";
+            let index = spool.push(line.as_bytes()).unwrap();
+            bands.push(&banding.keys(messages), index).unwrap();
+        }
+        spool.finish().unwrap();
+        let standing = |split| Standing { split: Some(split), dropped: None };
+        let mut standings: Vec<Standing> = talks.iter().map(|(split, _)| standing(*split)).collect();
+        bands.drop(&mut standings, &spool, 1000, |_, _| ()).unwrap();
+        standings.iter().map(|standing| !standing.is_kept()).collect()
+    }
+
     #[track_caller]
     fn check(talks: &[(Split, &[&str])], expected: &[bool]) {
         let talks: Vec<(Split, Vec<Message>)> =
             talks.iter().map(|(split, texts)| (*split, talk(texts))).collect();
-        assert_eq!(find(talks.iter().map(|(split, turns)| (*split, turns.as_slice())), 0.7), expected);
+        assert_eq!(find(&talks), expected);
     }
 
     const LONG: &str = "오늘은 날씨가 맑고 바람도 시원해서 강가를 따라 한참을 걸었어요. 정말 좋았습니다";
@@ -216,16 +322,10 @@ mod tests {
         }
         let talks: Vec<Vec<Message>> = texts.iter().map(|text| talk(&[text])).collect();
         let sets: Vec<Vec<u64>> = talks.iter().map(|talk| shingles(talk)).collect();
-        let mut kept: Vec<usize> = Vec::new();
-        let mut expected = 0;
-        for index in 0..sets.len() {
-            if kept.iter().any(|&other| jaccard(&sets[index], &sets[other]) >= 0.7) {
-                expected += 1;
-            } else {
-                kept.push(index);
-            }
-        }
-        let found = find(talks.iter().map(|talk| (Split::Train, talk.as_slice())), 0.7);
+        let is_like = |index: usize| sets[..index].iter().any(|other| jaccard(&sets[index], other) >= 0.7);
+        let expected = (0..sets.len()).filter(|index| is_like(*index)).count();
+        let talks: Vec<(Split, Vec<Message>)> = talks.into_iter().map(|talk| (Split::Train, talk)).collect();
+        let found = find(&talks);
         let found = found.into_iter().filter(|goes| *goes).count();
         assert!(expected >= 50 && found <= expected && found * 100 >= expected * 95, "{found} of {expected}");
     }

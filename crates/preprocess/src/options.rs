@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use artifact::preprocess::{Options, Privacy, Quality};
+use artifact::preprocess::{Options, Privacy, Quality, Shard};
 use artifact::tokenizer::SPECIAL;
 use artifact::{Error, Result};
 
@@ -24,6 +24,10 @@ pub struct QualityArguments {
     /// Drop conversations with a longer turn [default: any is kept]
     #[arg(long, value_name = "CHARACTERS")]
     pub max_turn_characters: Option<usize>,
+    /// Drop conversations with boilerplate: a turn of at least 20 letters that more conversations than this say
+    /// [default: any is kept]
+    #[arg(long, value_name = "CONVERSATIONS")]
+    pub max_turn_repeats: Option<usize>,
     /// Drop conversations that hold one of the words in this file, one a line, in upper or lower case
     #[arg(long, value_name = "FILE")]
     pub drop_words: Option<PathBuf>,
@@ -46,6 +50,12 @@ pub(crate) const SMALLEST_VOCABULARY: usize = SPECIAL.len() + 256;
 /// The largest: beyond it the embedding of a small model would be most of it, and training would need days.
 const LARGEST_VOCABULARY: usize = 1 << 20;
 
+/// MiB for what is read, encoded and written at once, whatever its size, and for something to sort.
+const SMALLEST_MEMORY: usize = 320;
+
+/// More machines than anybody has.
+const MOST_SHARDS: usize = 100_000;
+
 /// Tokens of the shortest talk that can teach something: begin, question, answer, and what frames them.
 const SMALLEST_MAX_TOKENS: usize = 8;
 
@@ -62,6 +72,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         test_percent,
         privacy,
         near_duplicates,
+        shard,
         ..
     } = arguments;
     if !(SMALLEST_VOCABULARY..=LARGEST_VOCABULARY).contains(&vocab_size) {
@@ -90,6 +101,18 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         let message = format!("--near-duplicates {similarity}: expected a number above 0 and at most 1");
         return Err(Error::refused(message).with_hint("try 0.8"));
     }
+    if arguments.memory < SMALLEST_MEMORY {
+        let message = format!("--memory {}: expected at least {SMALLEST_MEMORY} MiB", arguments.memory);
+        return Err(
+            Error::refused(message).with_hint("that much is needed for what is read and written at once")
+        );
+    }
+    if shard.is_some() && arguments.tokenizer.is_none() {
+        return Err(Error::refused(
+            "--shard without --tokenizer: each part would have a vocabulary of its own",
+        )
+        .with_hint("preprocess a part as it is, and give its directory to all others as --tokenizer"));
+    }
     let privacy = privacy.map(|privacy| match privacy {
         PrivacyName::Off => Privacy::Off,
         PrivacyName::Mask => Privacy::Mask,
@@ -104,14 +127,20 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         privacy,
         near_duplicates,
         decontaminate_texts: None,
+        shard,
         quality: quality(arguments)?,
     })
 }
 
 /// What is asked of conversations; the words to drop are counted when they are read.
 fn quality(arguments: &Arguments) -> Result<Quality> {
-    let QualityArguments { min_korean_percent, max_repetition_percent, max_turn_characters, .. } =
-        arguments.quality;
+    let QualityArguments {
+        min_korean_percent,
+        max_repetition_percent,
+        max_turn_characters,
+        max_turn_repeats,
+        ..
+    } = arguments.quality;
     let percents =
         [("--min-korean-percent", min_korean_percent), ("--max-repetition-percent", max_repetition_percent)];
     for (name, percent) in percents {
@@ -119,5 +148,21 @@ fn quality(arguments: &Arguments) -> Result<Quality> {
             return Err(Error::refused(format!("{name} {percent}: expected a number from 0 to 100")));
         }
     }
-    Ok(Quality { min_korean_percent, max_repetition_percent, max_turn_characters, dropped_words: None })
+    Ok(Quality {
+        min_korean_percent,
+        max_repetition_percent,
+        max_turn_characters,
+        dropped_words: None,
+        max_turn_repeats,
+    })
+}
+
+/// `3/8`: the third of eight.
+pub(crate) fn parse_shard(text: &str) -> std::result::Result<Shard, String> {
+    let numbers =
+        text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+    match numbers {
+        Some((number, of)) if 1 <= number && number <= of && of <= MOST_SHARDS => Ok(Shard { number, of }),
+        _ => Err(format!("expected which of how many, as 1/8, and at most {MOST_SHARDS}")),
+    }
 }

@@ -131,9 +131,10 @@ fn read_talks(path: &Path) -> Vec<Conversation> {
 fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
     let case = Case::new(&talks());
     fs::write(case.input().join("responses.jsonl"), "{\"action\":\"a\",\"text\":\"네\"}\n").unwrap();
-    let runs = [("a", "1"), ("b", "2"), ("c", "2"), ("d", "5")];
+    let runs = [("a", "1"), ("b", "2"), ("c", "3"), ("d", "2")];
     for (out, threads) in runs {
-        case.run(out, &["--vocab-size", "400", "--threads", threads]);
+        let options = ["--vocab-size", "400", "--near-duplicates", "0.7", "--max-turn-repeats", "300"];
+        case.run(out, &[&options[..], &["--max-tokens", "60", "--threads", threads]].concat());
     }
     let first = files(&case.out("a"));
     let names: Vec<&str> = first.keys().map(String::as_str).collect();
@@ -197,6 +198,7 @@ fn every_conversation_is_accounted_for() {
         (Reason::DroppedWord, 0),
         (Reason::Contaminated, 0),
         (Reason::Private, 0),
+        (Reason::Boilerplate, 0),
         (Reason::Duplicate, 2),
         (Reason::HeldOut, 1),
         (Reason::NearDuplicate, 0),
@@ -303,6 +305,8 @@ fn bad_options_are_refused() {
     case.check_failure(&["--max-tokens", "2"], &["--max-tokens 2"]);
     case.check_failure(&["--valid-percent", "60", "--test-percent", "40"], &["100"]);
     case.check_failure(&["--valid-percent", "NaN"], &["--valid-percent NaN"]);
+    case.check_failure(&["--memory", "1"], &["--memory 1", "320 MiB"]);
+    case.check_failure(&["--shard", "1/2"], &["--shard", "--tokenizer"]);
 }
 
 #[test]
@@ -348,7 +352,7 @@ fn a_full_disk_leaves_nothing_half_published() {
         .args(["--lang", "en"])
         .output()
         .unwrap();
-    check_refused(&output, &["out.partial", "tokenizer.json"]);
+    check_refused(&output, &["out.partial"]);
     assert!(!case.out("out").exists());
 }
 
@@ -471,4 +475,90 @@ fn quality_is_asked_for_by_options() {
     }
     assert_eq!(summary.options.quality.dropped_words, Some(2));
     case.check_failure(&["--min-korean-percent", "101"], &["--min-korean-percent 101"]);
+}
+
+#[test]
+fn boilerplate_is_dropped_when_asked_for() {
+    let mut all = talks();
+    let notice = "이 방에서는 광고와 욕설을 삼가 주시고 공지를 꼭 먼저 읽어 주세요";
+    all.extend((0..5).map(|i| {
+        talk(format!("notice {i}"), &[&format!("{i}번 왔어요"), &format!("{notice}{}", "!".repeat(i))])
+    }));
+    let case = Case::new(&all);
+    let row = |summary: &Summary| {
+        summary.drops.iter().find(|row| row.reason == Reason::Boilerplate).unwrap().clone()
+    };
+    assert_eq!(row(&case.run("kept", &["--max-turn-repeats", "5"])).conversations, 0);
+    let row = row(&case.run("dropped", &["--max-turn-repeats", "4"]));
+    assert_eq!((row.conversations, row.examples.len()), (5, 3));
+    assert!(row.examples[0].dropped.contains(notice) && row.examples[0].kept.is_some());
+}
+
+/// Every conversation is in one part, with those that are equal to it, and in the split that it has without parts.
+#[test]
+fn parts_make_up_the_whole() {
+    let all = talks();
+    let case = Case::new(&all);
+    let whole = case.run("whole", &[]);
+    let tokenizer = case.out("whole");
+    let given = ["--tokenizer", tokenizer.to_str().unwrap()];
+    let same = case.run("given", &given);
+    assert_eq!(whole.splits, same.splits);
+    let parts: Vec<Summary> = (1..=3)
+        .map(|number| {
+            case.run(&format!("part{number}"), &[&given[..], &["--shard", &format!("{number}/3")]].concat())
+        })
+        .collect();
+    for split in 0..3 {
+        let conversations = |summary: &Summary| summary.splits[split].conversations;
+        assert_eq!(parts.iter().map(conversations).sum::<usize>(), conversations(&whole));
+    }
+    assert_eq!(parts.iter().map(|part| part.dropped).sum::<usize>(), whole.dropped);
+    assert!(parts.iter().all(|part| part.read > 50), "{parts:?}");
+    // The files of all parts in one directory are the whole, in another order.
+    let together = case.out("together");
+    fs::create_dir(&together).unwrap();
+    for number in 1..=3 {
+        let file = case.out(&format!("part{number}")).join("train-00000.safetensors");
+        fs::copy(file, together.join(format!("train-{:05}.safetensors", number - 1))).unwrap();
+    }
+    let documents = |dir: &Path| {
+        let documents = shard::read_split(dir, Split::Train).unwrap();
+        let mut all: Vec<Vec<u32>> = documents.iter().map(|document| document.tokens.to_vec()).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(documents(&together), documents(&case.out("whole")));
+}
+
+#[test]
+fn examples_and_the_report_show_nothing_private() {
+    let answer = "010-1234-5678로 걸어서 한참을 이야기하다가 강가를 걸었어";
+    let mut all =
+        vec![talk("first", &["뭐 했어", answer]), talk("same", &["뭐 했어", &format!("{answer}!")])];
+    all.push(talk("english", &["call me", "555-867-5309 is my number, or a.b@example.com"]));
+    all.extend(talks());
+    all[0].topic = Some("날씨".to_owned());
+    let case = Case::new(&all);
+    let report = case.out("report.html");
+    let options = ["--min-korean-percent", "50", "--near-duplicates", "0.8", "--privacy", "off"];
+    let summary = case.run("out", &[&options[..], &["--report", report.to_str().unwrap()]].concat());
+    let row = |reason| summary.drops.iter().find(|row| row.reason == reason).unwrap();
+    let near = &row(Reason::NearDuplicate).examples;
+    assert!(near.iter().any(|example| example.dropped.contains("[PHONE_1]로 걸어서")), "{near:?}");
+    assert!(near.iter().all(|example| example.kept.is_some()));
+    assert!(row(Reason::Language).examples[0].dropped.contains("[EMAIL_1]"));
+    assert_eq!(
+        (summary.sources.len(), summary.sources[0].read, summary.sources[0].kept),
+        (1, all.len(), summary.kept)
+    );
+    let json = fs::read_to_string(case.out("out").join("preprocess.json")).unwrap();
+    let page = fs::read_to_string(report).unwrap();
+    for text in [&json, &page] {
+        assert!(!text.contains("1234-5678") && !text.contains("867-5309") && !text.contains("a.b@"));
+    }
+    let links = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!links.contains("://") && !page.contains("<script"), "the page needs no network and no script");
+    assert_eq!(page.matches("<svg role=\"img\"").count(), 2);
+    assert!(page.contains("near-duplicate") && page.contains("날씨") && page.contains("[PHONE_1]"));
 }

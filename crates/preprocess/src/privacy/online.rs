@@ -24,7 +24,7 @@ static LINK: LazyLock<Regex> = LazyLock::new(|| {
 
 /// What makes a link a key: a secret in its query, a name before its host, an invitation, a signed token.
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
-    let query = r"[?&#;](?:[\w.-]*(?:token|secret|password|passwd|signature|session|apikey|api_key|api-key|credential)|key|auth|sig|sid|pwd|pw|code|otp|jwt|invite|x-amz-[a-z]+)=[^&\s]{4,}";
+    let query = r"[?&#;](?:[\w.-]*(?:token|secret|password|passwd|signature|session|credential|key)|auth|sig|sid|pwd|pw|code|otp|jwt|invite|x-amz-[a-z]+)=[^&\s]{4,}";
     let user = r"://[^/\s:@]+:[^/\s@]+@";
     let invitation = r"(?:open\.kakao\.com/o/|discord\.gg/|discord(?:app)?\.com/invite/|t\.me/(?:\+|joinchat/)|chat\.whatsapp\.com/|zoom\.us/j/|meet\.google\.com/)[\w?=-]{5,}";
     let signed = r"eyJ[\w-]{8,}\.[\w-]{8,}";

@@ -29,6 +29,9 @@ static PASSPORT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[MSRODGmsrodg] ?(?:[0-9]{8}|[0-9]{3} ?[A-Za-z] ?[0-9]{4})").expect("a pattern of our own")
 });
 
+/// Words for what has numbers that look like those of passports.
+const PRODUCTS: [&str; 7] = ["모델", "제품", "시리얼", "부품", "model", "serial", "part no"];
+
 /// Nine digits, or a letter or two and seven or eight: passports of other countries, beside the word for them.
 static OTHER_PASSPORT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b(?:[0-9]{9}|[A-Z]{1,2}[0-9]{7,8})\b").expect("a pattern of our own"));
@@ -53,7 +56,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Found>) {
     for hit in PASSPORT.find_iter(text).filter(|hit| stands_alone(text, &hit.range())) {
         let plain = hit.as_str().starts_with(|letter: char| letter.is_ascii_uppercase())
             && !hit.as_str().contains(' ');
-        if plain || says_passport {
+        if says_passport || (plain && !near(text, &hit.range(), &PRODUCTS)) {
             add(PrivateKind::Passport, hit.range());
         }
     }
