@@ -8,9 +8,9 @@ use artifact::conversation::Conversation;
 use artifact::participants::Participants;
 use artifact::preprocess::{Privacy, PrivateCount, PrivateKind, Reason};
 use artifact::sources::{self, Sources};
+use privacy::{Names, Placeholders};
 
 use crate::decontaminate::TestSet;
-use crate::privacy::{Names, Placeholders};
 
 /// Stands between what was said and what is learnt.
 #[derive(Debug)]

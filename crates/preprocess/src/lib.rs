@@ -11,7 +11,6 @@ mod figures;
 mod guard;
 mod near;
 mod options;
-pub mod privacy;
 mod quality;
 mod split;
 mod vocabulary;
