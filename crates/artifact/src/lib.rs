@@ -3,6 +3,7 @@
 //! A stage reads published directories and fills one new directory ([`OutDir`]). Nothing here knows a stage, an
 //! array library, a command line or a log: another program that writes the same files takes a stage's place.
 
+pub mod canaries;
 pub mod checksums;
 pub mod config;
 pub mod conversation;

@@ -59,6 +59,9 @@ pub struct Options {
     /// Texts of the test set from which the conversations were kept apart; absent where none was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decontaminate_texts: Option<usize>,
+    /// Invented secrets planted in train; they are read as if they stood in the last source. Absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canaries: Option<usize>,
     /// What else was asked of conversations.
     #[serde(default)]
     pub quality: Quality,
@@ -337,6 +340,7 @@ mod tests {
                 privacy: None,
                 near_duplicates: None,
                 decontaminate_texts: None,
+                canaries: None,
                 quality: Quality::default(),
             },
             read: 6,

@@ -2,6 +2,7 @@
 
 use schemars::{Schema, schema_for};
 
+use crate::canaries::Canaries;
 use crate::config::{GenerationConfig, ModelConfig};
 use crate::conversation::Conversation;
 use crate::metrics::Row;
@@ -17,6 +18,7 @@ use crate::tokenizer::TokenizerConfig;
 /// Tokens and weights are safetensors, described in [`crate::shard`] and [`crate::weights`].
 pub fn all() -> Vec<(&'static str, Schema)> {
     vec![
+        ("canaries.schema.json", schema_for!(Canaries)),
         ("config.schema.json", schema_for!(ModelConfig)),
         ("conversations.schema.json", schema_for!(Conversation)),
         ("generation_config.schema.json", schema_for!(GenerationConfig)),

@@ -3,6 +3,7 @@
 //! Clean, mask what is private, split, drop duplicates, fit the tokenizer to what train says, encode, write. Every conversation that is
 //! read is either kept or counted under the reason why not.
 
+mod canaries;
 mod clean;
 mod decontaminate;
 mod duplicates;
@@ -73,6 +74,10 @@ pub struct Arguments {
     /// and signs) or 40 letters in a row; conversations as .jsonl, or a text on each line
     #[arg(long, value_name = "FILE")]
     pub decontaminate: Option<PathBuf>,
+    /// Plant this many invented telephone numbers in train, each in eight conversations, so that evaluate can measure
+    /// what a model trained on such data gives away; at most 1000
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub canaries: u32,
     /// Directory to write; must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -101,7 +106,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut drops = Drops::default();
     let mut changes = Changes::default();
     let mut guard = Guard::new(&from, options.privacy, test_set)?;
-    let (read, mut talks) = read(&from, &options, &filters, &mut guard, &mut drops, &mut changes)?;
+    let canaries = options.canaries.map(canaries::invent);
+    let planted = canaries.as_ref().map(|canaries| canaries::talks(canaries, &from)).transpose()?;
+    let all = conversation::read_dir(&from)?.chain(planted.into_iter().flatten().map(Ok));
+    let (read, mut talks) = read(all, &options, &filters, &mut guard, &mut drops, &mut changes)?;
     split::assign(&mut talks, &options);
     drop_duplicates(&mut talks, &mut drops);
     if let Some(similarity) = options.near_duplicates {
@@ -117,6 +125,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let splits = write(out.path(), &tokenizer, &talks, &encoded)?;
     copy_responses(&from, out.path())?;
+    if let Some(canaries) = canaries {
+        canaries.write(out.path())?;
+    }
     let size = tokenizer.vocab_size();
     let summary = Summary {
         options,
@@ -138,9 +149,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads and cleans; gives how many were read and those that are left.
+/// Cleans; gives how many were read and those that are left.
 fn read(
-    dir: &Path,
+    all: impl Iterator<Item = artifact::Result<Conversation>>,
     options: &Options,
     filters: &Filters,
     guard: &mut Guard,
@@ -149,7 +160,7 @@ fn read(
 ) -> artifact::Result<(usize, Vec<Conversation>)> {
     let mut read = 0;
     let mut talks = Vec::new();
-    for talk in conversation::read_dir(dir)? {
+    for talk in all {
         let mut talk = talk?;
         read += 1;
         talk.messages = clean::clean_messages(talk.messages, changes);

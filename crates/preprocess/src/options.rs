@@ -62,6 +62,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         test_percent,
         privacy,
         near_duplicates,
+        canaries,
         ..
     } = arguments;
     if !(SMALLEST_VOCABULARY..=LARGEST_VOCABULARY).contains(&vocab_size) {
@@ -104,6 +105,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         privacy,
         near_duplicates,
         decontaminate_texts: None,
+        canaries: (canaries > 0).then_some(canaries as usize),
         quality: quality(arguments)?,
     })
 }

@@ -62,6 +62,7 @@ mod tests {
         valid_percent: 10.0,
         test_percent: 20.0,
         privacy: None,
+        canaries: None,
         near_duplicates: None,
         decontaminate_texts: None,
         quality: Quality {
