@@ -3,6 +3,11 @@
 //! The same data and models give the same report, byte for byte, apart from [`Report::speed`] and what is ranked by
 //! it.
 
+mod estimate;
+mod judge;
+mod robustness;
+mod task;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,6 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, json};
+
+pub use estimate::{Better, Comparison, Estimate, LossPart, PartedBy};
+pub use judge::{Agreement, Judge, JudgedPair};
+pub use robustness::{Perturbation, Perturbed};
+pub use task::TaskReport;
 
 /// The figures, for programs.
 pub const FILE: &str = "report.json";
@@ -19,7 +29,7 @@ pub const SAMPLES_FILE: &str = "samples.jsonl";
 pub const PAGE_FILE: &str = "report.html";
 
 /// `report.json`: several models measured on the same held-out conversations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// What they were measured on.
     pub data: HeldOut,
@@ -29,6 +39,12 @@ pub struct Report {
     /// to run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranking: Vec<Ranking>,
+    /// Each pair of models by each figure of which it is known which value is the better.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
+    /// What another model thinks of the replies, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Judge>,
     /// How fast each model is on the machine that evaluated it, by the model's name.
     pub speed: BTreeMap<String, Speed>,
 }
@@ -43,7 +59,7 @@ pub struct Ranking {
 }
 
 /// The held-out conversations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldOut {
     /// Conversations in the test split.
     pub test_conversations: usize,
@@ -62,7 +78,7 @@ pub struct HeldOut {
 }
 
 /// What one model reaches.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelReport {
     /// The name it was given.
     pub name: String,
@@ -96,15 +112,39 @@ pub struct ModelReport {
     pub context_recall: Option<f64>,
     /// What the figures above count.
     pub counts: Counts,
+    /// Every figure with its interval, by its name, units in it. Of the loss: `loss_nats_per_token`, `perplexity`,
+    /// `bits_per_byte`, `bits_per_character`, `next_token_accuracy`. Of the replies, after `greedy.` or `sampled.`:
+    /// `chrf_plus_plus`, `bleu_characters`, `bleu_words` and `rouge_l` (0 to 100), `action_accuracy`, `context_recall`,
+    /// `polite`, `honest`, `refused`, `empty`, `unfinished` and `repetition` (shares), `characters` (a reply).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, Estimate>,
+    /// How varied the replies are, in two ways of decoding: `greedy`, `sampled`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub diversity: BTreeMap<String, Diversity>,
+    /// The loss by topic, turn and length.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loss_parts: Vec<LossPart>,
     /// Action accuracy for each topic, in the order of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub action_accuracy_by_topic: Vec<Share>,
     /// Recall for each slot, in the order of their names; a value counts by itself here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub context_recall_by_slot: Vec<Share>,
+    /// Recall by how many of the user's turns ago the value was said, from 1; a value counts by itself here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context_recall_by_distance: Vec<Share>,
     /// Actions taken for others, the most frequent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusions: Vec<Confusion>,
+    /// The actions that are most often taken for others, or others for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion_table: Option<ConfusionTable>,
+    /// What careless writing costs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub robustness: Vec<Perturbed>,
+    /// Multiple-choice tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskReport>,
     /// How the loss fell in training, where the model's directory tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learning_curve: Vec<CurvePoint>,
@@ -159,7 +199,7 @@ pub struct Counts {
 /// A part of something counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Share {
-    /// The topic or slot.
+    /// The topic, slot or distance.
     pub name: String,
     /// How many succeeded.
     pub correct: usize,
@@ -176,6 +216,30 @@ pub struct Confusion {
     pub chosen: String,
     /// How often.
     pub count: usize,
+}
+
+/// Actions that are expected, against actions that are carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfusionTable {
+    /// The actions, in the order of their names. `[K]`
+    pub actions: Vec<String>,
+    /// Replies, by expected action and carried-out action; the last column holds those of any other action and of none.
+    /// `[K, K + 1]`
+    pub counts: Vec<Vec<usize>>,
+}
+
+/// How varied replies are: figures of them all together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Diversity {
+    /// Replies.
+    pub replies: usize,
+    /// Different words among all words (Li et al. 2016).
+    pub distinct_1: f64,
+    /// Different pairs of words among all pairs.
+    pub distinct_2: f64,
+    /// Mean BLEU of a reply against the other replies (Zhu et al. 2018), characters as words, 0 to 100; high where a model
+    /// says the same to everything. Over a fixed choice of the replies where they are many.
+    pub self_bleu: f64,
 }
 
 /// A point of a learning curve; each loss is present where it was measured.

@@ -1,6 +1,5 @@
 //! One model after another through every measurement.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use artifact::conversation::Message;
@@ -85,10 +84,7 @@ impl Measured {
         let mut samples = talks::of_questions(&task.questions);
         samples.extend(talks::of_conversations(&shown));
         let data = task.conversations.report(task.seed, task.responses.is_some());
-        Self {
-            report: Report { data, models: Vec::new(), ranking: Vec::new(), speed: BTreeMap::new() },
-            samples,
-        }
+        Self { report: Report { data, ..Report::default() }, samples }
     }
 
     /// Measures one more model.
@@ -141,6 +137,7 @@ impl Measured {
             context_recall_by_slot: judged.by_slot,
             confusions: judged.confusions,
             learning_curve: course.learning_curve,
+            ..ModelReport::default()
         });
         let speed = Speed {
             tokens_per_second: single.tokens_per_second,

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use artifact::config::{GENERATION_FILE, GenerationConfig, TransformerConfig};
 use artifact::conversation::Split;
 use artifact::json;
-use artifact::report::{Counts, HeldOut, ModelReport, Report, Speed};
+use artifact::report::{HeldOut, ModelReport, Report, Speed};
 use artifact::sources::{Format, Source, Sources, SplitCount};
 use model::Decoder;
 use model::decoder::Config;
@@ -203,14 +203,7 @@ fn the_card_tells_sources_and_figures() {
         perplexity: 3.49,
         bits_per_byte: 0.5,
         action_accuracy: Some(0.3125),
-        context_recall: None,
-        counts: Counts::default(),
-        action_accuracy_by_topic: Vec::new(),
-        context_recall_by_slot: Vec::new(),
-        confusions: Vec::new(),
-        learning_curve: Vec::new(),
-        memory: None,
-        training: None,
+        ..ModelReport::default()
     };
     let speed =
         Speed { tokens_per_second: 812.4, seconds_to_first_token: 0.01, threads: 2, evaluation_seconds: 3.0 };
@@ -225,8 +218,8 @@ fn the_card_tells_sources_and_figures() {
             seed: 1,
         },
         models: vec![figures("mine", parameters), figures("other", parameters + 1)],
-        ranking: Vec::new(),
         speed: BTreeMap::from([("mine".to_owned(), speed)]),
+        ..Report::default()
     };
     let sources = Sources {
         conversations: 5000,
