@@ -10,6 +10,7 @@ pub mod conversation;
 mod error;
 pub mod json;
 pub mod metrics;
+pub mod model_card;
 mod out_dir;
 pub mod participants;
 pub mod particle;

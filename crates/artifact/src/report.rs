@@ -1,10 +1,13 @@
 //! What evaluation found: `report.json` and `samples.jsonl`.
 //!
-//! The same data and models give the same report, byte for byte, apart from [`Report::speed`] and what is ranked by
-//! it.
+//! The same data and models give the same report, byte for byte, apart from [`Report::speed`], what is ranked by it, and
+//! [`Report::machine`].
 
 mod estimate;
 mod judge;
+mod memorisation;
+mod origin;
+mod outcome;
 mod robustness;
 mod task;
 
@@ -18,6 +21,9 @@ use crate::{Error, Result, json};
 
 pub use estimate::{Better, Comparison, Estimate, LossPart, PartedBy};
 pub use judge::{Agreement, Judge, JudgedPair};
+pub use memorisation::{COPY_CHARACTERS, Concern, Copied, Exposure, Memorisation, PrivateSaid, Sharing};
+pub use origin::{Machine, Origin};
+pub use outcome::{OUTCOMES_FILE, Outcome};
 pub use robustness::{Perturbation, Perturbed};
 pub use task::TaskReport;
 
@@ -27,6 +33,8 @@ pub const FILE: &str = "report.json";
 pub const SAMPLES_FILE: &str = "samples.jsonl";
 /// The same for people.
 pub const PAGE_FILE: &str = "report.html";
+/// The page in short, for a README or a pull request.
+pub const SUMMARY_FILE: &str = "report.md";
 
 /// `report.json`: several models measured on the same held-out conversations.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,8 +53,14 @@ pub struct Report {
     /// What another model thinks of the replies, where one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge: Option<Judge>,
+    /// What the report was made of, where the program that measured told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// How fast each model is on the machine that evaluated it, by the model's name.
     pub speed: BTreeMap<String, Speed>,
+    /// That machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
 }
 
 /// The models by one figure.
@@ -90,6 +104,9 @@ pub struct ModelReport {
     pub vocab_size: usize,
     /// The longest context, in tokens.
     pub context_length: usize,
+    /// Bytes of the file of weights, counts or index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_bytes: Option<u64>,
     /// What the model holds in memory to be served, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ServingMemory>,
@@ -145,6 +162,9 @@ pub struct ModelReport {
     /// Multiple-choice tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<TaskReport>,
+    /// What it gives away of its training data, where that is at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memorisation: Option<Memorisation>,
     /// How the loss fell in training, where the model's directory tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learning_curve: Vec<CurvePoint>,
@@ -266,10 +286,24 @@ pub struct Speed {
     pub tokens_per_second: f64,
     /// Seconds from the end of a question to the first token, median.
     pub seconds_to_first_token: f64,
+    /// The same at given lengths of the context, the shortest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_context: Vec<ContextSpeed>,
     /// Threads in use.
     pub threads: usize,
     /// Seconds that the whole evaluation of this model took.
     pub evaluation_seconds: f64,
+}
+
+/// Speed of one model behind a prompt of a given length.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContextSpeed {
+    /// Tokens of the prompt.
+    pub tokens: usize,
+    /// Seconds to read it and to give the logits of the first token, median.
+    pub seconds_to_first_token: f64,
+    /// Tokens generated in a second after it, median.
+    pub tokens_per_second: f64,
 }
 
 /// A line of `samples.jsonl`: a talk with the replies of every model.
@@ -329,10 +363,14 @@ pub struct SampleReply {
 impl Report {
     /// Reads `report.json` of a directory and checks that it tells of a model.
     pub fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join(FILE);
-        let report: Self = json::read(&path)?;
+        Self::read_file(&dir.join(FILE))
+    }
+
+    /// The same for a report of any name.
+    pub fn read_file(path: &Path) -> Result<Self> {
+        let report: Self = json::read(path)?;
         if report.models.is_empty() {
-            return Err(Error::malformed(&path, "figures of at least one model", "none"));
+            return Err(Error::malformed(path, "figures of at least one model", "none"));
         }
         Ok(report)
     }

@@ -8,7 +8,7 @@ use crate::conversation::Conversation;
 use crate::metrics::Row;
 use crate::participants::Participants;
 use crate::preprocess::Summary;
-use crate::report::{Report, Sample};
+use crate::report::{Outcome, Report, Sample};
 use crate::response::ResponseTemplate;
 use crate::sources::Sources;
 use crate::tokenizer::TokenizerConfig;
@@ -23,6 +23,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("conversations.schema.json", schema_for!(Conversation)),
         ("generation_config.schema.json", schema_for!(GenerationConfig)),
         ("metrics.schema.json", schema_for!(Row)),
+        ("outcomes.schema.json", schema_for!(Outcome)),
         ("participants.schema.json", schema_for!(Participants)),
         ("preprocess.schema.json", schema_for!(Summary)),
         ("report.schema.json", schema_for!(Report)),

@@ -9,7 +9,7 @@ use artifact::{Error, Result};
 use crate::chrf::mix;
 
 /// The file that preprocessing writes the test split to.
-const FILE: &str = "test.jsonl";
+pub(crate) const FILE: &str = "test.jsonl";
 
 /// Conversations to measure.
 pub(crate) struct Conversations {

@@ -33,11 +33,11 @@ impl Loss {
     }
 }
 
-/// The loss over conversations, each rendered by the model's own tokenizer.
+/// The loss of each conversation, rendered by the model's own tokenizer, and of all.
 ///
 /// # Errors
 /// When the template refuses a conversation, or the model gives a probability that is no number.
-pub(crate) fn measure(chat: &Chat, conversations: &[Conversation]) -> Result<Loss> {
+pub(crate) fn measure(chat: &Chat, conversations: &[Conversation]) -> Result<(Vec<Loss>, Loss)> {
     let progress = Progress::new(
         Lang::pick("손실", "loss"),
         conversations.len() as u64,
@@ -56,7 +56,7 @@ pub(crate) fn measure(chat: &Chat, conversations: &[Conversation]) -> Result<Los
     progress.finish();
     // In the order of the conversations, whichever thread was first.
     let mut sum = Loss::default();
-    for loss in losses {
+    for loss in &losses {
         sum.nats += loss.nats;
         sum.targets += loss.targets;
     }
@@ -67,7 +67,7 @@ pub(crate) fn measure(chat: &Chat, conversations: &[Conversation]) -> Result<Los
          learning rate)",
         sum.nats_per_token()
     );
-    Ok(sum)
+    Ok((losses, sum))
 }
 
 /// The loss of one conversation: `tokens` and `loss` are `[T]`.

@@ -2,17 +2,20 @@
 
 use std::time::Instant;
 
+use artifact::canaries::Canaries;
 use artifact::conversation::Message;
-use artifact::report::{ModelReport, Report, Sample, Speed};
+use artifact::report::{ModelReport, Outcome, Report, Sample, Speed};
 use artifact::response;
 use model::chat::Chat;
 
 use crate::answers::{self, Verdict};
 use crate::course::Course;
 use crate::held_out::{Answer, Conversations, answers_of, spread};
+use crate::memorisation::{self, Leaks};
 use crate::nearest::Responses;
 use crate::replies::{self, Reply};
-use crate::{Arguments, loss, memory, ranking, speed, talks};
+use crate::training_text::TrainingText;
+use crate::{Arguments, loss, memory, outcomes, ranking, speed, talks};
 
 /// What every model is measured on.
 pub struct Task {
@@ -20,6 +23,8 @@ pub struct Task {
     responses: Option<Responses>,
     questions: Vec<String>,
     samples: usize,
+    /// What is looked for in replies; none where the training data is not at hand.
+    leaks: Option<Leaks>,
     max_new_tokens: usize,
     seed: u64,
 }
@@ -37,6 +42,8 @@ pub struct Measured {
     pub report: Report,
     /// The sample talks.
     pub samples: Vec<Sample>,
+    /// What each conversation adds to each model's figures.
+    pub outcomes: Vec<Outcome>,
 }
 
 impl Task {
@@ -49,13 +56,19 @@ impl Task {
         } else {
             arguments.prompts.clone()
         };
+        let max_new_tokens = arguments.max_new_tokens as usize;
+        let training = if arguments.leak_samples > 0 { TrainingText::read(&arguments.data)? } else { None };
+        let canaries = Canaries::read(&arguments.data)?;
+        let (replies, seed) = (arguments.leak_samples as usize, arguments.seed);
+        let leaks = training.map(|training| Leaks { training, canaries, replies, max_new_tokens, seed });
         Ok(Self {
             conversations,
+            leaks,
             responses: (!responses.is_empty()).then_some(responses),
             questions,
             samples: arguments.samples as usize,
-            max_new_tokens: arguments.max_new_tokens as usize,
-            seed: arguments.seed,
+            max_new_tokens,
+            seed,
         })
     }
 
@@ -84,7 +97,7 @@ impl Measured {
         let mut samples = talks::of_questions(&task.questions);
         samples.extend(talks::of_conversations(&shown));
         let data = task.conversations.report(task.seed, task.responses.is_some());
-        Self { report: Report { data, ..Report::default() }, samples }
+        Self { report: Report { data, ..Report::default() }, samples, outcomes: Vec::new() }
     }
 
     /// Measures one more model.
@@ -100,7 +113,7 @@ impl Measured {
         course: Course,
     ) -> anyhow::Result<()> {
         let began = Instant::now();
-        let loss = loss::measure(chat, &task.conversations.chosen)?;
+        let (losses, loss) = loss::measure(chat, &task.conversations.chosen)?;
 
         let asked = task.asked();
         let answers: Vec<Answer<'_>> = asked.iter().map(|asked| asked.answer).collect();
@@ -108,6 +121,10 @@ impl Measured {
         let settings = replies::greedy_settings(chat, task.max_new_tokens);
         let replies = replies::replies(chat, &histories, &settings);
         let judged = answers::judge(&answers, &replies, task.responses.as_ref());
+
+        let conversations = &task.conversations;
+        let outcomes = outcomes::of_model(name, conversations, &losses, &answers, &replies, &judged.verdicts);
+        self.outcomes.extend(outcomes);
 
         talks::answer_questions(&mut self.samples, name, chat, &settings);
         let shown: Vec<(&Reply, &Option<Verdict>)> = asked
@@ -118,6 +135,9 @@ impl Measured {
             .collect();
         talks::answer_conversations(&mut self.samples, name, &shown);
 
+        let all: Vec<Answer<'_>> = conversations.answers().collect();
+        let memorisation =
+            task.leaks.as_ref().map(|leaks| memorisation::measure(chat, &all, leaks)).transpose()?;
         let single = speed::measure(chat, &task.questions);
         self.report.models.push(ModelReport {
             name: name.to_owned(),
@@ -136,12 +156,14 @@ impl Measured {
             action_accuracy_by_topic: judged.by_topic,
             context_recall_by_slot: judged.by_slot,
             confusions: judged.confusions,
+            memorisation,
             learning_curve: course.learning_curve,
             ..ModelReport::default()
         });
         let speed = Speed {
             tokens_per_second: single.tokens_per_second,
             seconds_to_first_token: single.seconds_to_first_token,
+            by_context: speed::by_context(chat.model.as_ref()),
             threads: rayon::current_num_threads(),
             evaluation_seconds: began.elapsed().as_secs_f64(),
         };
