@@ -4,18 +4,34 @@
 //! ranked. Apart from the speed, the same data and models give the same report.
 
 mod answers;
+pub mod bleu;
+pub mod bootstrap;
 pub mod chrf;
+pub mod chrf_plus_plus;
+mod confusion;
 mod course;
+pub mod diversity;
+mod figures;
+mod hangul;
 mod held_out;
+pub mod honesty;
 mod loss;
+mod loss_figures;
+pub mod manner;
 mod measure;
 mod memory;
 mod named_model;
 pub mod nearest;
 pub mod page;
+pub mod perturb;
 mod plot;
 mod ranking;
+pub mod refusal;
+mod register;
 mod replies;
+mod reply_figures;
+mod robustness;
+pub mod rouge;
 mod speed;
 mod summary;
 mod talks;
@@ -45,9 +61,9 @@ pub struct Arguments {
     /// Where to write the report; must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The most held-out conversations to measure, spread evenly over the test split
-    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
+    /// The most held-out conversations to measure, spread evenly over the test split. By default all of it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
     /// Where the choice begins when the test split holds more conversations than --limit
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
@@ -61,6 +77,10 @@ pub struct Arguments {
     /// Held-out conversations that are shown with the replies to them
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub samples: u32,
+    /// Turns that are also asked with typing errors, without spaces, in the other register, in loose letters and with
+    /// emoji, spread evenly; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub perturb: u32,
     /// Options that every stage takes.
     #[command(flatten)]
     pub common: terminal::Common,
@@ -83,7 +103,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let course = course::read(dir).with_context(context)?;
         measured.add(&task, name, &model_type, &chat, course).with_context(context)?;
     }
-    let Measured { report, samples } = measured;
+    let Measured { report, samples, .. } = measured;
     write(&out, &report, &samples)?;
     out.publish()?;
     summary::print(&report, &samples);

@@ -1,5 +1,6 @@
 //! One model after another through every measurement.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use artifact::conversation::Message;
@@ -9,10 +10,13 @@ use model::chat::Chat;
 
 use crate::answers::{self, Verdict};
 use crate::course::Course;
-use crate::held_out::{Answer, Conversations, answers_of, spread};
+use crate::figures::{self, Figures};
+use crate::held_out::{Answer, Conversations, spread};
 use crate::nearest::Responses;
 use crate::replies::{self, Reply};
-use crate::{Arguments, loss, memory, ranking, speed, talks};
+use crate::reply_figures::{self, Case};
+use crate::robustness::{self, Clean};
+use crate::{Arguments, diversity, loss, loss_figures, memory, ranking, speed, talks};
 
 /// What every model is measured on.
 pub struct Task {
@@ -20,15 +24,10 @@ pub struct Task {
     responses: Option<Responses>,
     questions: Vec<String>,
     samples: usize,
+    /// Turns that are written otherwise.
+    perturbed: usize,
     max_new_tokens: usize,
     seed: u64,
-}
-
-/// A turn that every model answers.
-struct Asked<'a> {
-    answer: Answer<'a>,
-    /// Whether the samples show it.
-    shown: bool,
 }
 
 /// What has been measured so far.
@@ -37,12 +36,18 @@ pub struct Measured {
     pub report: Report,
     /// The sample talks.
     pub samples: Vec<Sample>,
+    /// Every model's figures, to be compared.
+    figures: Vec<(String, Figures)>,
 }
 
 impl Task {
     /// Reads the held-out conversations and the responses of a data directory.
     pub fn read(arguments: &Arguments) -> artifact::Result<Self> {
-        let conversations = Conversations::read(&arguments.data, arguments.limit as usize, arguments.seed)?;
+        let conversations = Conversations::read(
+            &arguments.data,
+            arguments.limit.map(|limit| limit as usize),
+            arguments.seed,
+        )?;
         let responses = Responses::new(response::read(&arguments.data)?);
         let questions = if arguments.prompts.is_empty() {
             talks::QUESTIONS.map(str::to_owned).to_vec()
@@ -54,37 +59,29 @@ impl Task {
             responses: (!responses.is_empty()).then_some(responses),
             questions,
             samples: arguments.samples as usize,
+            perturbed: arguments.perturb as usize,
             max_new_tokens: arguments.max_new_tokens as usize,
             seed: arguments.seed,
         })
     }
 
-    /// The turns that need a reply: to be judged, or to be shown.
-    fn asked(&self) -> Vec<Asked<'_>> {
-        let talks = &self.conversations.chosen;
-        let mut shown = spread((0..talks.len()).collect(), self.samples, self.seed).into_iter().peekable();
-        let mut asked = Vec::new();
-        for (place, talk) in talks.iter().enumerate() {
-            let shown = shown.next_if_eq(&place).is_some();
-            let answers = answers_of(talk);
-            asked.extend(answers.map(|answer| Asked { answer, shown }).filter(|asked| {
-                let judged = self.responses.is_some() && asked.answer.message.action.is_some();
-                judged || asked.shown || !asked.answer.message.recall.is_empty()
-            }));
-        }
-        asked
+    /// The conversations that the samples show, by their places.
+    fn shown(&self) -> BTreeSet<usize> {
+        let places = (0..self.conversations.chosen.len()).collect();
+        spread(places, self.samples, self.seed).into_iter().collect()
     }
 }
 
 impl Measured {
     /// Nothing yet.
     pub fn new(task: &Task) -> Self {
+        let shown = task.shown();
         let shown: Vec<Answer<'_>> =
-            task.asked().into_iter().filter(|asked| asked.shown).map(|asked| asked.answer).collect();
+            task.conversations.answers().filter(|answer| shown.contains(&answer.place)).collect();
         let mut samples = talks::of_questions(&task.questions);
         samples.extend(talks::of_conversations(&shown));
         let data = task.conversations.report(task.seed, task.responses.is_some());
-        Self { report: Report { data, ..Report::default() }, samples }
+        Self { report: Report { data, ..Report::default() }, samples, figures: Vec::new() }
     }
 
     /// Measures one more model.
@@ -100,24 +97,54 @@ impl Measured {
         course: Course,
     ) -> anyhow::Result<()> {
         let began = Instant::now();
-        let loss = loss::measure(chat, &task.conversations.chosen)?;
+        let talks = &task.conversations.chosen;
+        let losses = loss::measure(chat, talks)?;
+        let (mut figures, loss_parts) = loss_figures::figures(talks, &losses, task.seed);
 
-        let asked = task.asked();
-        let answers: Vec<Answer<'_>> = asked.iter().map(|asked| asked.answer).collect();
+        let answers: Vec<Answer<'_>> = task.conversations.answers().collect();
         let histories: Vec<&[Message]> = answers.iter().map(Answer::history).collect();
-        let settings = replies::greedy_settings(chat, task.max_new_tokens);
-        let replies = replies::replies(chat, &histories, &settings);
+        let greedy = replies::greedy_settings(chat, task.max_new_tokens);
+        let replies = replies::replies(chat, &histories, &greedy, task.seed);
         let judged = answers::judge(&answers, &replies, task.responses.as_ref());
+        let mut diversity = BTreeMap::new();
+        let mut count = |decoding: &str, replies: &[Reply], verdicts: &[Option<Verdict>]| {
+            let cases: Vec<Case<'_>> = answers
+                .iter()
+                .zip(replies.iter().zip(verdicts))
+                .map(|(&answer, (reply, verdict))| Case { answer, reply, verdict: verdict.as_ref() })
+                .collect();
+            figures.extend(decoding, reply_figures::figures(&cases, talks.len(), task.seed));
+            let texts: Vec<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
+            diversity.insert(decoding.to_owned(), diversity::diversity(&texts, task.seed));
+        };
+        count("greedy", &replies, &judged.verdicts);
+        let sampling = replies::sampling_settings(chat, task.max_new_tokens);
+        let sampled = replies::replies(chat, &histories, &sampling, task.seed);
+        count("sampled", &sampled, &answers::verdicts(&answers, &sampled, task.responses.as_ref()));
 
-        talks::answer_questions(&mut self.samples, name, chat, &settings);
-        let shown: Vec<(&Reply, &Option<Verdict>)> = asked
+        let chosen = spread((0..answers.len()).collect(), task.perturbed, task.seed);
+        let few =
+            |place: &usize| (answers[*place], (replies[*place].clone(), judged.verdicts[*place].clone()));
+        let (few, (few_replies, few_verdicts)): (Vec<_>, (Vec<_>, Vec<_>)) = chosen.iter().map(few).unzip();
+        let clean = Clean {
+            answers: &few,
+            replies: &few_replies,
+            verdicts: &few_verdicts,
+            conversations: talks.len(),
+        };
+        let robustness = robustness::measure(chat, &clean, task.responses.as_ref(), &greedy, task.seed);
+
+        talks::answer_questions(&mut self.samples, name, chat, &greedy);
+        let shown = task.shown();
+        let shown: Vec<(&Reply, &Option<Verdict>)> = answers
             .iter()
             .zip(replies.iter().zip(&judged.verdicts))
-            .filter(|(asked, _)| asked.shown)
+            .filter(|(answer, _)| shown.contains(&answer.place))
             .map(|(_, judged)| judged)
             .collect();
         talks::answer_conversations(&mut self.samples, name, &shown);
 
+        let targets = losses.iter().flatten().map(|turn| turn.targets as usize).sum();
         let single = speed::measure(chat, &task.questions);
         self.report.models.push(ModelReport {
             name: name.to_owned(),
@@ -127,15 +154,21 @@ impl Measured {
             context_length: chat.model.context_length(),
             memory: Some(memory::of_serving(chat.model.as_ref())),
             training: course.training,
-            loss_nats_per_token: loss.nats_per_token(),
-            perplexity: loss.perplexity(),
-            bits_per_byte: loss.bits_per_byte(self.report.data.assistant_bytes),
+            loss_nats_per_token: figures.value("loss_nats_per_token").unwrap_or_default(),
+            perplexity: figures.value("perplexity").unwrap_or_default(),
+            bits_per_byte: figures.value("bits_per_byte").unwrap_or_default(),
             action_accuracy: judged.action_accuracy(),
             context_recall: judged.context_recall(),
-            counts: artifact::report::Counts { targets: loss.targets, ..judged.counts },
+            counts: artifact::report::Counts { targets, ..judged.counts },
+            figures: figures.estimates(),
+            diversity,
+            loss_parts,
             action_accuracy_by_topic: judged.by_topic,
             context_recall_by_slot: judged.by_slot,
+            context_recall_by_distance: judged.by_distance,
             confusions: judged.confusions,
+            confusion_table: judged.confusion_table,
+            robustness,
             learning_curve: course.learning_curve,
             ..ModelReport::default()
         });
@@ -147,6 +180,8 @@ impl Measured {
         };
         self.report.speed.insert(name.to_owned(), speed);
         self.report.ranking = ranking::ranking(&self.report);
+        self.figures.push((name.to_owned(), figures));
+        self.report.comparisons = figures::comparisons(&self.figures);
         Ok(())
     }
 }

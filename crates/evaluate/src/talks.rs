@@ -70,7 +70,7 @@ pub(crate) fn answer_questions(samples: &mut [Sample], name: &str, chat: &Chat, 
         let mut history = Vec::new();
         for turn in &mut sample.turns {
             history.push(Message::user(&turn.user));
-            let text = replies::reply(chat, &history, settings).text;
+            let text = replies::reply(chat, &history, settings, 0).text;
             history.push(Message::assistant(&text));
             turn.replies.push(SampleReply { model: name.to_owned(), text, action: None, correct: None });
         }
