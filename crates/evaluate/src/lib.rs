@@ -6,6 +6,7 @@
 mod answers;
 pub mod bleu;
 pub mod bootstrap;
+pub mod choices;
 pub mod chrf;
 pub mod chrf_plus_plus;
 mod confusion;
@@ -81,6 +82,10 @@ pub struct Arguments {
     /// emoji, spread evenly; 0 for none
     #[arg(long, value_name = "N", default_value_t = 300)]
     pub perturb: u32,
+    /// Multiple-choice questions to answer by likelihood, as JSON lines {"question": "...", "choices": ["...", ...],
+    /// "answer": 0}; repeat for several sets
+    #[arg(long = "task", value_name = "FILE")]
+    pub tasks: Vec<PathBuf>,
     /// Options that every stage takes.
     #[command(flatten)]
     pub common: terminal::Common,

@@ -9,11 +9,12 @@ use artifact::response;
 use model::chat::Chat;
 
 use crate::answers::{self, Verdict};
+use crate::choices::ChoiceSet;
 use crate::course::Course;
 use crate::figures::{self, Figures};
 use crate::held_out::{Answer, Conversations, spread};
 use crate::nearest::Responses;
-use crate::replies::{self, Reply};
+use crate::replies::{self, Decoding, Reply};
 use crate::reply_figures::{self, Case};
 use crate::robustness::{self, Clean};
 use crate::{Arguments, diversity, loss, loss_figures, memory, ranking, speed, talks};
@@ -23,6 +24,7 @@ pub struct Task {
     conversations: Conversations,
     responses: Option<Responses>,
     questions: Vec<String>,
+    choices: Vec<ChoiceSet>,
     samples: usize,
     /// Turns that are written otherwise.
     perturbed: usize,
@@ -58,6 +60,7 @@ impl Task {
             conversations,
             responses: (!responses.is_empty()).then_some(responses),
             questions,
+            choices: arguments.tasks.iter().map(|path| ChoiceSet::read(path)).collect::<Result<_, _>>()?,
             samples: arguments.samples as usize,
             perturbed: arguments.perturb as usize,
             max_new_tokens: arguments.max_new_tokens as usize,
@@ -103,8 +106,10 @@ impl Measured {
 
         let answers: Vec<Answer<'_>> = task.conversations.answers().collect();
         let histories: Vec<&[Message]> = answers.iter().map(Answer::history).collect();
-        let greedy = replies::greedy_settings(chat, task.max_new_tokens);
-        let replies = replies::replies(chat, &histories, &greedy, task.seed);
+        let greedy = Decoding::greedy(chat, task.max_new_tokens);
+        let sampled = Decoding::sampled(chat, task.max_new_tokens, task.seed);
+        let mut replies = replies::replies(chat, &histories, &[greedy.clone(), sampled]);
+        let (sampled, replies) = (replies.remove(1), replies.remove(0));
         let judged = answers::judge(&answers, &replies, task.responses.as_ref());
         let mut diversity = BTreeMap::new();
         let mut count = |decoding: &str, replies: &[Reply], verdicts: &[Option<Verdict>]| {
@@ -118,8 +123,6 @@ impl Measured {
             diversity.insert(decoding.to_owned(), diversity::diversity(&texts, task.seed));
         };
         count("greedy", &replies, &judged.verdicts);
-        let sampling = replies::sampling_settings(chat, task.max_new_tokens);
-        let sampled = replies::replies(chat, &histories, &sampling, task.seed);
         count("sampled", &sampled, &answers::verdicts(&answers, &sampled, task.responses.as_ref()));
 
         let chosen = spread((0..answers.len()).collect(), task.perturbed, task.seed);
@@ -169,6 +172,7 @@ impl Measured {
             confusions: judged.confusions,
             confusion_table: judged.confusion_table,
             robustness,
+            tasks: task.choices.iter().map(|set| set.measure(chat, task.seed)).collect::<Result<_, _>>()?,
             learning_curve: course.learning_curve,
             ..ModelReport::default()
         });

@@ -1,6 +1,5 @@
 //! How much the replies lose when the person's last turn is written carelessly.
 
-use artifact::config::GenerationConfig;
 use artifact::conversation::{Message, Role};
 use artifact::report::{Perturbation, Perturbed};
 use model::chat::Chat;
@@ -10,7 +9,7 @@ use crate::chrf::mix;
 use crate::held_out::Answer;
 use crate::nearest::Responses;
 use crate::perturb::{ALL, perturb};
-use crate::replies::{self, Reply};
+use crate::replies::{self, Decoding, Reply};
 use crate::reply_figures::{self, Case};
 
 /// A turn and the reply that it gets when it is written properly.
@@ -25,73 +24,75 @@ pub(crate) struct Clean<'a> {
     pub(crate) conversations: usize,
 }
 
+/// A turn written otherwise.
+struct Rewritten {
+    /// The turn's place among the true ones.
+    place: usize,
+    how: Perturbation,
+    history: Vec<Message>,
+    before: String,
+    after: String,
+}
+
 /// Every perturbation that changes a turn, with the figures of the replies and how far they are from those before.
 pub(crate) fn measure(
     chat: &Chat,
     clean: &Clean<'_>,
     responses: Option<&Responses>,
-    settings: &GenerationConfig,
+    decoding: &Decoding,
     seed: u64,
 ) -> Vec<Perturbed> {
-    ALL.into_iter().filter_map(|how| of_one(chat, clean, responses, settings, seed, how)).collect()
-}
-
-fn of_one(
-    chat: &Chat,
-    clean: &Clean<'_>,
-    responses: Option<&Responses>,
-    settings: &GenerationConfig,
-    seed: u64,
-    how: Perturbation,
-) -> Option<Perturbed> {
-    let mut places = Vec::new();
-    let mut histories = Vec::new();
-    let mut example = None;
-    for (place, answer) in clean.answers.iter().enumerate() {
-        let Some((history, before, after)) = rewritten(answer.history(), how, mix(seed ^ place as u64))
-        else {
-            continue;
-        };
-        example.get_or_insert((before, after));
-        places.push(place);
-        histories.push(history);
-    }
-    let (before, after) = example?;
-    let histories: Vec<&[Message]> = histories.iter().map(Vec::as_slice).collect();
-    let replies = replies::replies(chat, &histories, settings, seed);
-    let answers: Vec<Answer<'_>> = places.iter().map(|&place| clean.answers[place]).collect();
+    // All ways of one turn side by side: they share what was said before it.
+    let all: Vec<Rewritten> = clean
+        .answers
+        .iter()
+        .enumerate()
+        .flat_map(|(place, answer)| {
+            ALL.into_iter().filter_map(move |how| rewritten(place, answer.history(), how, seed))
+        })
+        .collect();
+    let histories: Vec<&[Message]> = all.iter().map(|turn| turn.history.as_slice()).collect();
+    let replies: Vec<Reply> =
+        replies::replies(chat, &histories, std::slice::from_ref(decoding)).into_iter().flatten().collect();
+    let answers: Vec<Answer<'_>> = all.iter().map(|turn| clean.answers[turn.place]).collect();
     let verdicts = answers::verdicts(&answers, &replies, responses);
-    let were = answers.iter().zip(&places).map(|(&answer, &place)| Case {
-        answer,
-        reply: &clean.replies[place],
-        verdict: clean.verdicts[place].as_ref(),
-    });
-    let are = answers.iter().zip(replies.iter().zip(&verdicts)).map(|(&answer, (reply, verdict))| Case {
-        answer,
-        reply,
-        verdict: verdict.as_ref(),
-    });
-    let figures = |cases: Vec<Case<'_>>| reply_figures::figures(&cases, clean.conversations, seed);
-    let (were, are) = (figures(were.collect()), figures(are.collect()));
-    Some(Perturbed {
-        perturbation: how,
-        before,
-        after,
-        replies: replies.len(),
-        figures: are.estimates(),
-        changes: are.minus(&were).estimates(),
-    })
+
+    let of_one = |how: Perturbation| {
+        let places: Vec<usize> = (0..all.len()).filter(|&place| all[place].how == how).collect();
+        let example = &all[*places.first()?];
+        let are = places.iter().map(|&place| Case {
+            answer: answers[place],
+            reply: &replies[place],
+            verdict: verdicts[place].as_ref(),
+        });
+        let were = places.iter().map(|&place| Case {
+            answer: answers[place],
+            reply: &clean.replies[all[place].place],
+            verdict: clean.verdicts[all[place].place].as_ref(),
+        });
+        let figures = |cases: Vec<Case<'_>>| reply_figures::figures(&cases, clean.conversations, seed);
+        let (are, were) = (figures(are.collect()), figures(were.collect()));
+        Some(Perturbed {
+            perturbation: how,
+            before: example.before.clone(),
+            after: example.after.clone(),
+            replies: places.len(),
+            figures: are.estimates(),
+            changes: are.minus(&were).estimates(),
+        })
+    };
+    ALL.into_iter().filter_map(of_one).collect()
 }
 
-/// The history with its last user's turn written otherwise, and that turn before and after; none where it stays as it is.
-fn rewritten(history: &[Message], how: Perturbation, seed: u64) -> Option<(Vec<Message>, String, String)> {
+/// The turn at `place` with the last of the user's turns before it written otherwise; none where it stays as it is.
+fn rewritten(place: usize, history: &[Message], how: Perturbation, seed: u64) -> Option<Rewritten> {
     let asked = history.iter().rposition(|message| message.role == Role::User)?;
     let before = history[asked].content.clone();
-    let after = perturb(&before, how, seed);
+    let after = perturb(&before, how, mix(seed ^ place as u64));
     if after == before || after.is_empty() {
         return None;
     }
     let mut history = history.to_vec();
     history[asked].content.clone_from(&after);
-    Some((history, before, after))
+    Some(Rewritten { place, how, history, before, after })
 }

@@ -37,9 +37,10 @@ use self::linear::Linear;
 use self::norm::RmsNorm;
 use self::rope::Rope;
 use self::rows::Rows;
-use self::session::DecoderSession;
+pub use self::session::State;
 use self::time::{Steps, Time};
 use crate::batch::IGNORE;
+use crate::language_model::Turn;
 use crate::params::Visitor;
 use crate::{Batch, LanguageModel, Params, Prediction, Session};
 
@@ -394,6 +395,14 @@ impl LanguageModel for Decoder {
     }
 
     fn session(&self) -> Box<dyn Session + '_> {
-        Box::new(DecoderSession::new(self))
+        self.start()
+    }
+
+    fn resume(&self, session: &dyn Session, length: usize) -> Option<Box<dyn Session + '_>> {
+        self.resume_at(session, length)
+    }
+
+    fn feed_together(&self, turns: &mut [Turn<'_, '_>]) {
+        self.step_together(turns);
     }
 }

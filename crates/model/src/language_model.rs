@@ -1,3 +1,5 @@
+use crate::decoder::State;
+
 /// What every trained model can do, whatever its architecture: all that evaluation and deployment see.
 pub trait LanguageModel: Send + Sync {
     /// Vocabulary, V.
@@ -32,6 +34,31 @@ pub trait LanguageModel: Send + Sync {
 
     /// Starts reading a talk.
     fn session(&self) -> Box<dyn Session + '_>;
+
+    /// Goes on from where a session of this model was when it had read its first `length` tokens; none where the model
+    /// cannot, or gains nothing by it.
+    fn resume(&self, _session: &dyn Session, _length: usize) -> Option<Box<dyn Session + '_>> {
+        None
+    }
+
+    /// Feeds several sessions of this model, each its tokens (at least one). The same bits as [`Session::feed`] one after
+    /// the other gives, but where the model can, its weights are read once for all.
+    ///
+    /// # Panics
+    /// As [`Session::feed`] does.
+    fn feed_together(&self, turns: &mut [Turn<'_, '_>]) {
+        for turn in turns {
+            turn.session.feed(turn.tokens);
+        }
+    }
+}
+
+/// What one session reads within a step of several.
+pub struct Turn<'t, 'm> {
+    /// Who reads.
+    pub session: &'t mut (dyn Session + 'm),
+    /// What it reads next; at least one.
+    pub tokens: &'t [u32],
 }
 
 /// What a model makes of a token that follows others.
@@ -52,12 +79,15 @@ pub(crate) fn likeliest(logits: &[f32]) -> u32 {
 }
 
 /// A talk as a model has read it so far (its KV cache, or recurrent state).
-pub trait Session: Send {
+pub trait Session: Send + Sync {
     /// Reads `tokens` (at least one); gives the logits of the next token. `[V]`
     ///
     /// # Panics
     /// When the session would grow beyond the model's context.
     fn feed(&mut self, tokens: &[u32]) -> &[f32];
+
+    /// What [`Self::feed`] gave last. `[V]`
+    fn logits(&self) -> &[f32];
 
     /// Bytes of what the session carries from token to token: besides the model itself, all that a step reads.
     fn state_bytes(&self) -> usize;
@@ -68,5 +98,15 @@ pub trait Session: Send {
     /// Whether nothing has been read.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What a decoder's session carries; none of other models.
+    fn decoder_state(&self) -> Option<&State> {
+        None
+    }
+
+    /// As [`Self::decoder_state`], to go on with.
+    fn decoder_state_mut(&mut self) -> Option<&mut State> {
+        None
     }
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bytes_tokenizer;
+mod choices;
 mod chrf;
 mod figures;
 mod held_out;
