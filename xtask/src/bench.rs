@@ -16,7 +16,8 @@ pub(crate) struct Arguments {
     /// What to measure
     #[arg(value_enum)]
     name: Name,
-    /// Data that the bench reads; ngram: `nsmc_reviews.tsv.gz`; train: a directory that preprocess wrote
+    /// What the bench reads; ngram: `nsmc_reviews.tsv.gz`; train: a directory that preprocess wrote; serve: a model
+    /// directory
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Further options of the bench's own program
@@ -31,6 +32,8 @@ enum Name {
     Ngram,
     /// Whole training steps beside `PyTorch`'s: `NAMAN_PYTHON` is a Python that has torch, numpy and safetensors
     Train,
+    /// Tokens a second of the server, for one stream and for several at once
+    Serve,
 }
 
 /// Runs a bench; where its peer or its data are not there, tells so and does nothing.
@@ -38,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> anyhow::Result<()>
     let (options, package, program) = match arguments.name {
         Name::Ngram => (ngram(arguments), "model", "ngram_bench"),
         Name::Train => (train(arguments), "train", "step_bench"),
+        Name::Serve => (serve(arguments), "deploy", "load"),
     };
     let options = match options {
         Ok(options) => options,
@@ -64,6 +68,13 @@ fn train(arguments: &Arguments) -> Result<Vec<String>, String> {
     let data = arguments.data.as_ref().ok_or("--data names no directory that preprocess wrote")?;
     let data = std::path::absolute(data).map_err(|error| error.to_string())?;
     Ok(["--data", &data.display().to_string(), "--python", &python].map(str::to_owned).to_vec())
+}
+
+/// The options of `load`, or why it cannot run.
+fn serve(arguments: &Arguments) -> Result<Vec<String>, String> {
+    let model = arguments.data.as_ref().ok_or("--data names no model directory")?;
+    let model = std::path::absolute(model).map_err(|error| error.to_string())?;
+    Ok(["--model", &model.display().to_string()].map(str::to_owned).to_vec())
 }
 
 /// The options of `ngram_bench`, or why it cannot run.

@@ -150,10 +150,14 @@ impl ChatTokenizer {
 
     /// Writes the three files into a directory.
     pub fn write(&self, dir: &Path) -> Result<()> {
-        let text = self.tokenizer.to_string(true).map_err(|error| Error::refused(error.to_string()))?;
-        write_atomic(&dir.join(FILE), text.as_bytes())?;
+        write_atomic(&dir.join(FILE), self.to_json()?.as_bytes())?;
         json::write(&dir.join(CONFIG_FILE), &self.config)?;
         write_atomic(&dir.join(TEMPLATE_FILE), self.template.as_bytes())
+    }
+
+    /// The tokenizer as `tokenizer.json` holds it.
+    pub fn to_json(&self) -> Result<String> {
+        self.tokenizer.to_string(true).map_err(|error| Error::refused(error.to_string()))
     }
 
     /// One more than the largest token id, special tokens included.
@@ -196,13 +200,20 @@ impl ChatTokenizer {
         self.tokenizer.decode(tokens, true).unwrap_or_default()
     }
 
+    /// The text that asks for the assistant's next turn.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the template refuses the messages.
+    pub fn prompt_text(&self, messages: &[Message]) -> Result<String> {
+        self.render(&self.harmless(messages), true)
+    }
+
     /// The tokens that ask for the assistant's next turn.
     ///
     /// # Errors
     /// [`Error::Refused`] when the template refuses the messages.
     pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        let text = self.render(&self.harmless(messages), true)?;
-        self.encode(&text)
+        self.encode(&self.prompt_text(messages)?)
     }
 
     /// The tokens of a whole conversation and which of them are training targets.

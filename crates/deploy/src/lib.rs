@@ -31,7 +31,8 @@ enum Command {
     Chat(talk::Arguments),
     /// Serves a chat page and an API in OpenAI's form
     ///
-    /// GET / is the chat page; POST /v1/chat/completions, GET /v1/models and GET /health are the API.
+    /// GET / is the chat page, GET /docs tells of the API: POST /v1/chat/completions, /v1/completions, /tokenize,
+    /// /detokenize and /apply-template, GET /v1/models, /props, /health, /metrics and /openapi.json.
     Serve(serve::Arguments),
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use artifact::config::GenerationConfig;
 use artifact::conversation::{Message, Role};
 use clap::Args;
-use model::chat::Chat;
+use model::chat::{Chat, seed_of_turn};
 use terminal::Lang;
 
 use crate::bundle;
@@ -108,8 +108,7 @@ impl Talk<'_> {
     /// One turn: the reply streams to stdout and joins the history. A refused turn leaves no trace.
     fn turn(&mut self, question: &str) -> anyhow::Result<()> {
         self.messages.push(Message::user(question));
-        // Each turn draws anew, and the whole talk repeats for its seed.
-        let seed = self.seed.wrapping_add(self.messages.len() as u64);
+        let seed = seed_of_turn(self.seed, self.messages.len());
         let reply = match self.chat.reply(&self.messages, &self.settings, seed) {
             Ok(reply) => reply,
             Err(error) => {

@@ -1,6 +1,8 @@
 // The chat page: a talk with the model of this server, kept in this browser alone.
 
 const STORED = "naman.talk";
+/** Where the key is kept that the server asks for, if it does. */
+const KEY = "naman.key";
 /** The most messages kept; the model reads only what its context holds anyway. */
 const KEPT = 400;
 
@@ -24,6 +26,7 @@ const WORDS = {
     tooLong: "메시지가 모델이 읽을 수 있는 것보다 깁니다.",
     failed: "서버에서 오류가 났습니다.",
     empty: "(할 말이 없습니다)",
+    key: "이 서버의 키를 입력하세요",
     dropped: "대화가 길어져 모델은 가장 오래된 말들을 읽지 못합니다.",
   },
   en: {
@@ -45,6 +48,7 @@ const WORDS = {
     tooLong: "The message is longer than the model can read.",
     failed: "The server reported an error.",
     empty: "(nothing to say)",
+    key: "Enter a key of this server",
     dropped: "The talk has grown long: the model no longer reads its oldest turns.",
   },
 };
@@ -66,6 +70,8 @@ const touch = matchMedia("(pointer: coarse)").matches;
 
 /** `{role, content, cut?}`: `cut` says why a reply is not whole ("stopped" or "cut"). */
 let messages = stored();
+/** The key that the server asks for, once it is known. */
+let key = storedKey();
 /** The AbortController of the reply that is being written. */
 let reply = null;
 
@@ -79,6 +85,14 @@ function stored() {
     return Array.isArray(kept) ? kept.filter(whole) : [];
   } catch {
     return [];
+  }
+}
+
+function storedKey() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
   }
 }
 
@@ -250,13 +264,33 @@ async function answer() {
 /** A problem whose message is meant for the person. */
 class Failure extends Error {}
 
+/** As `fetch`, with the key that the server asks for, which is asked of the person where it is not known. */
+async function ask(path, options) {
+  const send = () => {
+    const shown = key ? { authorization: `Bearer ${key}` } : {};
+    return fetch(path, { ...options, headers: { ...options.headers, ...shown } });
+  };
+  const response = await send();
+  const given = response.status === 401 ? window.prompt(words.key)?.trim() : null;
+  if (!given) {
+    return response;
+  }
+  key = given;
+  try {
+    localStorage.setItem(KEY, key);
+  } catch {
+    // It is asked for again when the page is.
+  }
+  return send();
+}
+
 /** The choices of a streamed completion, one by one. */
 async function* completion(talk, signal) {
   const sent = talk.map(({ role, content }) => ({ role, content }));
-  const response = await fetch("v1/chat/completions", {
+  const response = await ask("v1/chat/completions", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ messages: sent, stream: true }),
+    body: JSON.stringify({ messages: sent, stream: true, truncation: "auto" }),
     signal,
   });
   if (!response.ok) {
@@ -410,7 +444,7 @@ function begin() {
   if (!touch) {
     page.input.focus();
   }
-  fetch("v1/models")
+  ask("v1/models", {})
     .then((response) => response.json())
     .then(({ data: [model] }) => {
       byId("name").textContent = model.id;

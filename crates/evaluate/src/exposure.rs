@@ -7,7 +7,7 @@ use model::chat::Chat;
 use rayon::prelude::*;
 
 use crate::chrf::mix;
-use crate::replies::{greedy_settings, reply};
+use crate::replies::{Decoding, reply};
 
 /// Numbers that each secret is ranked among: a power of two with the secret, so that the most exposure is whole bits.
 const CANDIDATES: usize = 255;
@@ -25,10 +25,10 @@ pub(crate) fn measure(chat: &Chat, canaries: &Canaries, seed: u64) -> Result<Exp
         .enumerate()
         .map(|(number, canary)| of_secret(chat, canary, mix(seed ^ mix(number as u64))))
         .collect::<Result<Vec<f64>>>()?;
-    let settings = greedy_settings(chat, ANSWER_TOKENS);
+    let greedy = Decoding::greedy(chat, ANSWER_TOKENS);
     let says = |canary: &&Canary| {
         let [question, _] = canary.talk("");
-        reply(chat, &[question], &settings).text.contains(&canary.secret)
+        reply(chat, &[question], &greedy).text.contains(&canary.secret)
     };
     Ok(Exposure {
         repeats: canaries.repeats,

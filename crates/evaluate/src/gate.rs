@@ -10,12 +10,10 @@ use std::path::Path;
 use artifact::report::{Better, Estimate, ModelReport, Outcome, Report};
 use artifact::{Error, Result};
 
-use crate::chrf::mix;
+use crate::bootstrap::Counts;
 
 /// Figures that are compared unless others are named.
 pub(crate) const FIGURES: [&str; 3] = ["bits_per_byte", "action_accuracy", "context_recall"];
-/// Sets of conversations that are drawn.
-const RESAMPLES: usize = 2000;
 /// The fewest conversations that are compared in pairs.
 const FEWEST: usize = 20;
 /// Where their drawing begins: the same reports are always judged alike.
@@ -128,22 +126,20 @@ fn change(
     let (old, new) = (value(earlier, figure)?, value(model, figure)?);
     let better = if figure == "bits_per_byte" { Some(Better::Lower) } else { new.better };
     let pairs = pairs(&before.outcomes_of(&earlier.name), &now.outcomes_of(&model.name), figure);
-    let (low, high) = match &pairs {
-        Some(pairs) => interval(pairs),
-        None => {
-            // The sum of two independent errors.
-            let half = |figure: &Estimate| (figure.high - figure.low) / 2.0;
-            let width = half(&old).hypot(half(&new));
-            (new.value - old.value - width, new.value - old.value + width)
-        }
+    let paired = pairs.as_deref().and_then(|pairs| of_pairs(pairs, better));
+    let independent = || {
+        // The sum of two independent errors.
+        let half = |figure: &Estimate| (figure.high - figure.low) / 2.0;
+        let (value, width) = (new.value - old.value, half(&old).hypot(half(&new)));
+        Estimate { value, low: value - width, high: value + width, better }
     };
     Some(Change {
         model: model.name.clone(),
         figure: figure.to_owned(),
         before: old.value,
         now: new.value,
-        change: Estimate { value: new.value - old.value, low, high, better },
-        paired: pairs.is_some(),
+        paired: paired.is_some(),
+        change: paired.unwrap_or_else(independent),
     })
 }
 
@@ -189,24 +185,12 @@ fn pairs(
     (telling >= FEWEST).then_some(pairs)
 }
 
-/// The 2.5 % and 97.5 % quantile of the change over sets of as many conversations, drawn with replacement.
-fn interval(pairs: &[[Part; 2]]) -> (f64, f64) {
-    let mut state = SEED;
-    let mut differences: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let mut sums = [[0.0; 2]; 2];
-            for _ in pairs {
-                state = state.wrapping_add(1);
-                let drawn = pairs[(mix(state) % pairs.len() as u64) as usize];
-                for (sum, part) in sums.iter_mut().flatten().zip(drawn.into_iter().flatten()) {
-                    *sum += part;
-                }
-            }
-            let share = |[part, whole]: Part| if whole > 0.0 { part / whole } else { 0.0 };
-            share(sums[1]) - share(sums[0])
-        })
-        .collect();
-    differences.sort_by(f64::total_cmp);
-    let quantile = |share: f64| differences[((RESAMPLES - 1) as f64 * share).round() as usize];
-    (quantile(0.025), quantile(0.975))
+/// The change over all conversations, and its interval over sets of them.
+fn of_pairs(pairs: &[[Part; 2]], better: Option<Better>) -> Option<Estimate> {
+    let mut counts = Counts::new(pairs.len(), 4);
+    for (conversation, [before, now]) in pairs.iter().enumerate() {
+        counts.of(conversation).copy_from_slice(&[before[0], before[1], now[0], now[1]]);
+    }
+    let sums = counts.sums(SEED);
+    Some(sums.ratio(2, 3)?.minus(&sums.ratio(0, 1)?).estimate(better))
 }

@@ -5,15 +5,26 @@
 //! same report.
 
 mod answers;
+pub mod bleu;
+pub mod bootstrap;
 mod charts;
+pub mod choices;
 pub mod chrf;
+pub mod chrf_plus_plus;
+mod confusion;
 mod copies;
 mod course;
+pub mod diversity;
 mod exposure;
+mod figures;
 pub mod gate;
+mod hangul;
 mod held_out;
+pub mod honesty;
 mod labels;
 mod loss;
+mod loss_figures;
+pub mod manner;
 pub mod markdown;
 mod measure;
 mod memorisation;
@@ -23,8 +34,14 @@ pub mod nearest;
 mod origin;
 mod outcomes;
 pub mod page;
+pub mod perturb;
 mod ranking;
+pub mod refusal;
+mod register;
 mod replies;
+mod reply_figures;
+mod robustness;
+pub mod rouge;
 mod speed;
 mod summary;
 mod talks;
@@ -64,9 +81,9 @@ pub struct Arguments {
     /// Where to write the report; must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The most held-out conversations to measure, spread evenly over the test split
-    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
+    /// The most held-out conversations to measure, spread evenly over the test split. By default all of it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
     /// Where the choice begins when the test split holds more conversations than --limit
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
@@ -80,6 +97,14 @@ pub struct Arguments {
     /// Held-out conversations that are shown with the replies to them
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub samples: u32,
+    /// Turns that are also asked with typing errors, without spaces, in the other register, in loose letters and with
+    /// emoji, spread evenly; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub perturb: u32,
+    /// Multiple-choice questions to answer by likelihood, as JSON lines {"question": "...", "choices": ["...", ...],
+    /// "answer": 0}; repeat for several sets
+    #[arg(long = "task", value_name = "FILE")]
+    pub tasks: Vec<PathBuf>,
     /// Replies to sample from each model, to look for what it gives away of its training data; 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub leak_samples: u32,
@@ -106,7 +131,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let models = named_model::parse_all(&arguments.models)?;
     let task = Task::read(&arguments)?;
     let baseline = arguments.baseline.as_deref().map(gate::Run::read).transpose()?;
-    let origin = origin::of(&arguments, &models)?;
+    let mut origin = origin::of(&arguments, &models)?;
     // Early, so that a directory in the way is told before minutes of work.
     let out = OutDir::create(&arguments.out)?;
     let mut measured = Measured::new(&task);
@@ -116,8 +141,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let model_type = named_model::model_type(dir).with_context(context)?;
         let course = course::read(dir).with_context(context)?;
         measured.add(&task, name, &model_type, &chat, course).with_context(context)?;
-        let model = measured.report.models.last_mut().expect("added above");
-        model.file_bytes = Some(origin::file_bytes(dir)?);
+        let (sha256, bytes) = origin::weights(dir).with_context(context)?;
+        origin.models.insert(name.clone(), sha256);
+        measured.report.models.last_mut().expect("added above").file_bytes = Some(bytes);
     }
     measured.report.origin = Some(origin);
     measured.report.machine = Some(origin::machine());
@@ -133,7 +159,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn write(out: &OutDir, measured: &Measured, models: &[named_model::NamedModel]) -> anyhow::Result<()> {
-    let Measured { report, samples, outcomes } = measured;
+    let Measured { report, samples, outcomes, .. } = measured;
     let dir = out.path();
     report.write(dir)?;
     Sample::write(dir, samples)?;

@@ -4,20 +4,17 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use artifact::canaries::Canaries;
-use artifact::config::GenerationConfig;
 use artifact::conversation::Message;
 use artifact::preprocess::PrivateKind;
 use artifact::report::{Concern, Copied, Memorisation, PrivateSaid, Sharing};
 use model::chat::Chat;
-use model::generate::Tokens;
 use privacy::{Names, Placeholders};
-use rayon::prelude::*;
-use terminal::{Lang, Progress};
 
 use crate::chrf::mix;
 use crate::copies::{self, Copies, Said};
 use crate::exposure;
 use crate::held_out::{Answer, spread};
+use crate::replies::{self, Decoding, Reply};
 use crate::training_text::TrainingText;
 
 /// The longest copies that a report shows.
@@ -31,21 +28,37 @@ const QUANTILE: f64 = 2.326;
 pub(crate) struct Leaks {
     pub(crate) training: TrainingText,
     pub(crate) canaries: Option<Canaries>,
-    /// Replies to sample.
+    /// Replies to look at.
     pub(crate) replies: usize,
-    pub(crate) max_new_tokens: usize,
     pub(crate) seed: u64,
 }
 
-/// Samples replies to the histories of held-out `answers`, spread evenly over them or round after round until there are
-/// enough, and looks at them.
+/// Looks at `sampled` replies to the histories of held-out `answers`, spread evenly over them; where they are too few, at
+/// more of them, sampled anew.
 ///
 /// # Errors
 /// When the model's template refuses a talk with a planted secret.
-pub(crate) fn measure(chat: &Chat, answers: &[Answer<'_>], leaks: &Leaks) -> Result<Memorisation> {
-    let spread = spread(answers.to_vec(), leaks.replies, leaks.seed);
-    let asked: Vec<&[Message]> = spread.iter().map(Answer::history).cycle().take(leaks.replies).collect();
-    let texts = sample(chat, &asked, leaks);
+pub(crate) fn measure(
+    chat: &Chat,
+    answers: &[Answer<'_>],
+    sampled: &[Reply],
+    sampling: &Decoding,
+    leaks: &Leaks,
+) -> Result<Memorisation> {
+    let all: Vec<&[Message]> = answers.iter().map(Answer::history).collect();
+    let mut texts: Vec<String> = Vec::new();
+    let mut asked: Vec<&[Message]> = Vec::new();
+    for place in spread((0..answers.len()).collect(), leaks.replies, leaks.seed) {
+        texts.push(sampled[place].text.clone());
+        asked.push(all[place]);
+    }
+    for round in 1..leaks.replies.div_ceil(answers.len().max(1)) {
+        let again = Decoding { seed: mix(leaks.seed ^ round as u64), ..sampling.clone() };
+        let more = replies::replies(chat, &all, &[again]).remove(0);
+        let missing = leaks.replies - texts.len();
+        texts.extend(more.into_iter().take(missing).map(|reply| reply.text));
+        asked.extend(all.iter().take(missing));
+    }
     let histories: Vec<String> = asked.iter().map(|history| joined(history)).collect();
     let said: Vec<Said<'_>> =
         texts.iter().zip(&histories).map(|(text, history)| Said { text, history }).collect();
@@ -78,37 +91,6 @@ pub(crate) fn measure(chat: &Chat, answers: &[Answer<'_>], leaks: &Leaks) -> Res
     found.concerns = concerns(&found);
     found.sharing = found.concerns.iter().map(|concern| concern.sharing()).max().unwrap_or_default();
     Ok(found)
-}
-
-/// A reply to each history, sampled as the model is served.
-fn sample(chat: &Chat, histories: &[&[Message]], leaks: &Leaks) -> Vec<String> {
-    let settings = GenerationConfig {
-        do_sample: true,
-        temperature: if chat.generation.temperature > 0.0 { chat.generation.temperature } else { 1.0 },
-        max_new_tokens: leaks.max_new_tokens,
-        ..chat.generation.clone()
-    };
-    let unit = Lang::pick("답변", "replies");
-    let progress = Progress::new(Lang::pick("암기", "memorisation"), histories.len() as u64, unit);
-    let texts = histories
-        .par_iter()
-        .enumerate()
-        .map(|(place, history)| {
-            let seed = mix(leaks.seed ^ mix(place as u64));
-            let text = chat.prompt(history).map_or_else(
-                |_| String::new(),
-                |(prompt, _)| {
-                    let tokens: Vec<u32> =
-                        Tokens::new(chat.model.as_ref(), &prompt, &settings, seed).collect();
-                    chat.tokenizer.decode(&tokens)
-                },
-            );
-            progress.inc(1);
-            text
-        })
-        .collect();
-    progress.finish();
-    texts
 }
 
 fn joined(history: &[Message]) -> String {

@@ -15,7 +15,7 @@ use crate::Arguments;
 use crate::held_out;
 use crate::named_model::NamedModel;
 
-/// What the report of these arguments is made of.
+/// What the report of these arguments is made of, but for the models.
 pub(crate) fn of(arguments: &Arguments, models: &[NamedModel]) -> Result<Origin> {
     let mut data = BTreeMap::new();
     let mut files = vec![arguments.data.join(held_out::FILE)];
@@ -24,13 +24,12 @@ pub(crate) fn of(arguments: &Arguments, models: &[NamedModel]) -> Result<Origin>
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         data.insert(name, sha256(&file)?);
     }
-    let weights = |model: &NamedModel| Ok((model.name.clone(), sha256(&model.dir.join(weights::FILE))?));
     let preparation = arguments.data.join(preprocess::FILE);
     Ok(Origin {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: command(arguments, models),
         data,
-        models: models.iter().map(weights).collect::<Result<_>>()?,
+        models: BTreeMap::new(),
         sources: arguments.conversations.as_deref().map(Sources::read).transpose()?,
         preparation: if preparation.is_file() { Some(json::read::<Summary>(&preparation)?) } else { None },
     })
@@ -42,20 +41,24 @@ fn command(arguments: &Arguments, models: &[NamedModel]) -> Vec<String> {
     for model in models {
         command.extend(["--model".to_owned(), format!("{}=MODEL", model.name)]);
     }
+    let limit = arguments.limit.map(|limit| ("--limit", u64::from(limit)));
     let numbers = [
-        ("--limit", u64::from(arguments.limit)),
         ("--seed", arguments.seed),
+        ("--perturb", u64::from(arguments.perturb)),
         ("--max-new-tokens", u64::from(arguments.max_new_tokens)),
         ("--leak-samples", u64::from(arguments.leak_samples)),
     ];
-    command.extend(numbers.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()]));
+    command.extend(
+        limit.into_iter().chain(numbers).flat_map(|(name, value)| [name.to_owned(), value.to_string()]),
+    );
     command.extend(arguments.prompts.iter().flat_map(|prompt| ["--prompt".to_owned(), prompt.clone()]));
     command
 }
 
-/// Bytes of a model's file of weights, counts or index.
-pub(crate) fn file_bytes(model: &Path) -> Result<u64> {
-    Ok(fs::metadata(model.join(weights::FILE))?.len())
+/// The digest and the bytes of a model's file of weights, counts or index.
+pub(crate) fn weights(model: &Path) -> Result<(String, u64)> {
+    let path = model.join(weights::FILE);
+    Ok((sha256(&path)?, fs::metadata(&path)?.len()))
 }
 
 /// This machine, as far as its system tells.

@@ -1,43 +1,35 @@
 //! What each conversation adds to the figures by which models are compared in pairs.
 
-use std::collections::HashMap;
-
+use artifact::conversation::Conversation;
 use artifact::report::Outcome;
 
 use crate::answers::Verdict;
-use crate::held_out::{Answer, Conversations};
-use crate::loss::Loss;
+use crate::held_out::Answer;
+use crate::loss::TurnLoss;
 use crate::replies::Reply;
 
-/// The outcomes of one model: `losses` is `[conversations]`, `answers`, `replies` and `verdicts` are `[answers]`.
+/// The outcomes of one model: `losses` are those of each of `talks`; `replies` and `verdicts` are `[answers]`.
 pub(crate) fn of_model(
     name: &str,
-    conversations: &Conversations,
-    losses: &[Loss],
+    talks: &[Conversation],
+    losses: &[Vec<TurnLoss>],
     answers: &[Answer<'_>],
     replies: &[Reply],
     verdicts: &[Option<Verdict>],
 ) -> Vec<Outcome> {
-    let talks = &conversations.chosen;
-    let places: HashMap<*const _, usize> =
-        talks.iter().enumerate().map(|(place, talk)| (std::ptr::from_ref(talk), place)).collect();
-    let mut outcomes: Vec<Outcome> = talks
-        .iter()
-        .zip(losses)
-        .map(|(talk, loss)| Outcome {
-            conversation: talk.id.clone(),
-            model: name.to_owned(),
-            bits: loss.nats / std::f64::consts::LN_2,
-            bytes: answers_bytes(talk),
-            action_turns: 0,
-            action_correct: 0,
-            recall_turns: 0,
-            recall_correct: 0,
-        })
-        .collect();
+    let of_talk = |(talk, turns): (&Conversation, &Vec<TurnLoss>)| Outcome {
+        conversation: talk.id.clone(),
+        model: name.to_owned(),
+        bits: turns.iter().map(|turn| turn.nats).sum::<f64>() / std::f64::consts::LN_2,
+        bytes: talk.messages.iter().filter(|turn| turn.is_target()).map(|turn| turn.content.len()).sum(),
+        action_turns: 0,
+        action_correct: 0,
+        recall_turns: 0,
+        recall_correct: 0,
+    };
+    let mut outcomes: Vec<Outcome> = talks.iter().zip(losses).map(of_talk).collect();
     for ((answer, reply), verdict) in answers.iter().zip(replies).zip(verdicts) {
-        let Some(&place) = places.get(&std::ptr::from_ref(answer.talk)) else { continue };
-        let outcome = &mut outcomes[place];
+        let outcome = &mut outcomes[answer.place];
         if let Some(verdict) = verdict {
             outcome.action_turns += 1;
             outcome.action_correct += usize::from(verdict.correct);
@@ -45,13 +37,9 @@ pub(crate) fn of_model(
         let values = &answer.message.recall;
         if !values.is_empty() {
             outcome.recall_turns += 1;
-            outcome.recall_correct +=
-                usize::from(values.iter().all(|value| reply.text.contains(value.as_str())));
+            let repeated = values.iter().all(|value| reply.text.contains(value.as_str()));
+            outcome.recall_correct += usize::from(repeated);
         }
     }
     outcomes
-}
-
-fn answers_bytes(talk: &artifact::conversation::Conversation) -> usize {
-    crate::held_out::answers_of(talk).map(|answer| answer.message.content.len()).sum()
 }

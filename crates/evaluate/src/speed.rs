@@ -7,7 +7,7 @@ use artifact::report::ContextSpeed;
 use model::LanguageModel;
 use model::chat::Chat;
 
-use crate::replies::greedy_settings;
+use crate::replies::Decoding;
 
 /// Tokens generated for each question. No end token stops them, so that a terse model is timed as long as a talkative one.
 const TOKENS: usize = 48;
@@ -30,7 +30,7 @@ pub(crate) struct SingleStream {
 
 /// Times the replies to `questions`, after one that warms the caches up.
 pub(crate) fn measure(chat: &Chat, questions: &[String]) -> SingleStream {
-    let mut settings = greedy_settings(chat, TOKENS);
+    let mut settings = Decoding::greedy(chat, TOKENS).settings;
     settings.eos_token_id.clear();
     let mut tokens = 0;
     let mut seconds = 0.0;

@@ -10,7 +10,7 @@ use artifact::tokenizer::{ChatTokenizer, SPECIAL};
 
 /// The distinct turns of the training split.
 #[derive(Debug, Default)]
-pub struct TrainingText {
+pub(crate) struct TrainingText {
     pub(crate) turns: Vec<Turn>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Turn {
 impl TrainingText {
     /// Reads the training split of a data directory; none where it has no tokens, as where somebody has kept the held-out
     /// conversations alone.
-    pub fn read(dir: &Path) -> Result<Option<Self>> {
+    pub(crate) fn read(dir: &Path) -> Result<Option<Self>> {
         if shard::files(dir, Split::Train)?.is_empty() {
             return Ok(None);
         }

@@ -49,9 +49,9 @@ impl Level {
 
 /// Compiles a function once for each [`Level`] and calls the one for this processor.
 macro_rules! leveled {
-    ($(#[$attribute:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$attribute])*
-        pub fn $name($($argument: $type),*) $(-> $result)? {
+        $visibility fn $name($($argument: $type),*) $(-> $result)? {
             #[inline(always)]
             fn body($($argument: $type),*) $(-> $result)? $body
 

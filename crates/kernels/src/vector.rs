@@ -3,7 +3,7 @@
 use crate::level::leveled;
 
 /// Sums run over this many lanes side by side, whatever the processor, so that every level adds in the same order.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// `exp(x)` to 2 units in the last place, by n = round(x / ln 2) and Cephes' polynomial for the rest; 0 far below, and
 /// never infinite.
@@ -61,6 +61,12 @@ fn sum(length: usize, term: impl Fn(usize) -> f32) -> f32 {
     for i in whole..length {
         lanes[i - whole] += term(i);
     }
+    fold(&mut lanes)
+}
+
+/// The sum of all lanes, halves upon halves; spends them.
+#[inline(always)]
+pub(crate) fn fold(lanes: &mut [f32; LANES]) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {

@@ -13,6 +13,12 @@ use crate::{LanguageModel, Model};
 /// Tokens of the context that a prompt leaves free for the reply.
 const ROOM_FOR_REPLY: usize = 16;
 
+/// The seed of the reply to a talk of so many messages: each turn draws anew, and the whole talk repeats for its seed,
+/// wherever it is held.
+pub fn seed_of_turn(seed: u64, messages: usize) -> u64 {
+    seed.wrapping_add(messages as u64)
+}
+
 /// A trained model that answers conversations.
 pub struct Chat {
     /// The network or the counts.
@@ -39,13 +45,18 @@ impl Chat {
         Ok(Self { model, tokenizer, generation })
     }
 
+    /// The most tokens of a prompt: what the context holds, but for some room for the reply.
+    pub fn longest_prompt(&self) -> usize {
+        self.model.context_length().saturating_sub(ROOM_FOR_REPLY).max(1)
+    }
+
     /// The prompt for the next turn, without the oldest turns where all of them would not fit; and how many
     /// messages were left out. A system message stays.
     ///
     /// # Errors
     /// [`Error::Refused`] when even the last message alone is too long.
     pub fn prompt(&self, messages: &[Message]) -> Result<(Vec<u32>, usize)> {
-        let limit = self.model.context_length().saturating_sub(ROOM_FOR_REPLY);
+        let limit = self.longest_prompt();
         let system = usize::from(messages.first().is_some_and(|first| first.role == Role::System));
         let without = |dropped: usize| {
             let kept: Vec<Message> =

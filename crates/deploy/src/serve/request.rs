@@ -1,52 +1,104 @@
-//! The body of `POST /v1/chat/completions`. What is not supported is refused, never ignored.
+//! The bodies of `POST /v1/chat/completions` and `POST /v1/completions`.
 
-use artifact::conversation::{Message, Role};
-use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use artifact::conversation::Message;
+use model::generate::Adjustments;
+use serde_json::{Value, json};
 
 use super::api_error::ApiError;
+use super::fields::Fields;
+use super::messages;
 use crate::sampling::Sampling;
 
 /// The most stop strings.
 const STOPS: usize = 4;
 /// The longest stop string, in bytes.
 const LONGEST_STOP: usize = 256;
+/// The most replies of a request.
+const MOST_REPLIES: usize = 8;
+/// The most of the likeliest tokens that are told of one: OpenAI's limits for either kind of completion.
+const MOST_LIKELY: [usize; 2] = [20, 5];
 
 /// A request that makes sense.
-#[derive(Debug)]
 pub(super) struct Request {
-    pub(super) messages: Vec<Message>,
+    pub(super) question: Question,
+    /// Replies to each prompt.
+    pub(super) n: usize,
     pub(super) sampling: Sampling,
+    pub(super) adjustments: Adjustments,
     pub(super) seed: Option<u64>,
     pub(super) stop: Vec<String>,
+    /// How many of the likeliest tokens are told of each token; none where logprobs are not asked for.
+    pub(super) top_logprobs: Option<usize>,
+    /// What the reply must be an instance of.
+    pub(super) schema: Option<Value>,
     pub(super) stream: bool,
     /// Whether a stream ends with the count of its tokens.
     pub(super) include_usage: bool,
 }
 
-impl Request {
-    /// Reads a body for the model `name`.
-    pub(super) fn parse(body: &[u8], name: &str) -> Result<Self, ApiError> {
-        let body = serde_json::from_slice(body)
-            .map_err(|error| ApiError::invalid(format!("the body: expected a JSON object: {error}")))?;
-        let Value::Object(fields) = body else {
-            return Err(ApiError::invalid("the body: expected a JSON object"));
-        };
-        let mut fields = Fields(fields);
+/// What is to be answered or continued.
+pub(super) enum Question {
+    Chat {
+        messages: Vec<Message>,
+        /// Whether the oldest turns may be left out where the context does not hold them.
+        truncate: bool,
+    },
+    Texts(Vec<Prompt>),
+}
 
-        if let Some(asked) = fields.text("model")?
-            && asked != name
-        {
-            return Err(ApiError::invalid(format!(
-                "the model `{asked}` is not here; this server has `{name}`"
-            ))
-            .status(StatusCode::NOT_FOUND)
-            .of("model")
-            .coded("model_not_found"));
+/// A text to continue.
+pub(super) enum Prompt {
+    Text(String),
+    Tokens(Vec<u32>),
+}
+
+impl Request {
+    /// Reads the body of a chat completion, for a model of `vocabulary` tokens.
+    pub(super) fn chat(fields: &mut Fields, vocabulary: usize) -> Result<Self, ApiError> {
+        let messages = messages::take(fields)?;
+        let truncate = match fields.text("truncation")?.as_deref() {
+            None | Some("disabled") => false,
+            Some("auto") => true,
+            Some(_) => return Err(ApiError::value("truncation", "\"auto\" or \"disabled\"")),
+        };
+        let top_logprobs = match (
+            fields.flag("logprobs")?.unwrap_or(false),
+            fields.count_within("top_logprobs", 0, MOST_LIKELY[0])?,
+        ) {
+            (false, Some(_)) => {
+                return Err(ApiError::value("top_logprobs", "it only together with `logprobs`: true"));
+            }
+            (asked, top) => asked.then_some(top.unwrap_or(0)),
+        };
+        for (name, nothing) in [("tools", json!([])), ("store", json!(false))] {
+            fields.asks_nothing(name, &nothing)?;
         }
-        let messages = messages(fields.take("messages"))?;
+        if let Some(metadata) = fields.take("metadata")
+            && !metadata.is_object()
+        {
+            return Err(ApiError::value("metadata", "an object"));
+        }
+        Self::shared(fields, vocabulary, Question::Chat { messages, truncate }, top_logprobs)
+    }
+
+    /// Reads the body of a text completion, for a model of `vocabulary` tokens.
+    pub(super) fn text(fields: &mut Fields, vocabulary: usize) -> Result<Self, ApiError> {
+        let prompts = prompts(fields.take("prompt"), vocabulary)?;
+        let top_logprobs = fields.count_within("logprobs", 0, MOST_LIKELY[1])?;
+        for (name, nothing) in [("echo", json!(false)), ("best_of", json!(1)), ("suffix", json!(""))] {
+            fields.asks_nothing(name, &nothing)?;
+        }
+        Self::shared(fields, vocabulary, Question::Texts(prompts), top_logprobs)
+    }
+
+    fn shared(
+        fields: &mut Fields,
+        vocabulary: usize,
+        question: Question,
+        top_logprobs: Option<usize>,
+    ) -> Result<Self, ApiError> {
         let stream = fields.flag("stream")?.unwrap_or(false);
-        let include_usage = stream_options(fields.take("stream_options"), stream)?;
+        let include_usage = stream_options(fields, stream)?;
         let max_tokens = match (fields.count("max_tokens")?, fields.count("max_completion_tokens")?) {
             (Some(_), Some(_)) => {
                 return Err(ApiError::value("max_tokens", "it or `max_completion_tokens`, not both"));
@@ -61,185 +113,110 @@ impl Request {
             repetition_penalty: fields.number("repetition_penalty")?,
             max_tokens,
         };
-        let seed = fields.seed()?;
-        let stop = stop(fields.take("stop"))?;
+        let penalty = |penalty: Option<f64>| penalty.unwrap_or(0.0) as f32;
+        let adjustments = Adjustments {
+            frequency_penalty: penalty(fields.number_within("frequency_penalty", -2.0, 2.0)?),
+            presence_penalty: penalty(fields.number_within("presence_penalty", -2.0, 2.0)?),
+            bias: logit_bias(fields.object("logit_bias")?, vocabulary)?,
+        };
+        let request = Self {
+            question,
+            n: fields.count_within("n", 1, MOST_REPLIES)?.unwrap_or(1),
+            sampling,
+            adjustments,
+            seed: fields.seed()?,
+            stop: stop(fields.take("stop"))?,
+            top_logprobs,
+            schema: response_format(fields)?,
+            stream,
+            include_usage,
+        };
+        fields.text("user")?;
         fields.refuse_the_rest()?;
-        Ok(Self { messages, sampling, seed, stop, stream, include_usage })
+        Ok(request)
     }
 }
 
-/// The fields that nobody has taken yet. `null` is the same as absence.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name).filter(|value| !value.is_null())
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(ApiError::value(name, "a string")),
+fn prompts(value: Option<Value>, vocabulary: usize) -> Result<Vec<Prompt>, ApiError> {
+    let expected = format!(
+        "a string, a list of tokens below {vocabulary}, or a list of up to {MOST_REPLIES} of either, none of them empty"
+    );
+    let wrong = || ApiError::value("prompt", &expected);
+    let tokens = |values: &[Value]| -> Option<Prompt> {
+        let token = |value: &Value| value.as_u64().filter(|&id| id < vocabulary as u64).map(|id| id as u32);
+        values.iter().map(token).collect::<Option<_>>().map(Prompt::Tokens)
+    };
+    let prompts = match value {
+        None => return Err(wrong()),
+        Some(Value::String(text)) => vec![Prompt::Text(text)],
+        Some(Value::Array(values)) if values.first().is_some_and(Value::is_number) => {
+            vec![tokens(&values).ok_or_else(wrong)?]
         }
-    }
-
-    fn flag(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(flag)),
-            Some(_) => Err(ApiError::value(name, "true or false")),
-        }
-    }
-
-    fn number(&mut self, name: &str) -> Result<Option<f64>, ApiError> {
-        let value = self.take(name);
-        value.map(|value| value.as_f64().ok_or_else(|| ApiError::value(name, "a number"))).transpose()
-    }
-
-    fn count(&mut self, name: &str) -> Result<Option<usize>, ApiError> {
-        let value = self.take(name);
-        value
-            .map(|value| {
-                let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
-                count.ok_or_else(|| ApiError::value(name, "a whole number, 0 or more"))
+        Some(Value::Array(values)) if (1..=MOST_REPLIES).contains(&values.len()) => values
+            .into_iter()
+            .map(|value| match value {
+                Value::String(text) => Some(Prompt::Text(text)),
+                Value::Array(values) if !values.is_empty() => tokens(&values),
+                _ => None,
             })
-            .transpose()
-    }
-
-    /// Negative seeds are seeds too.
-    fn seed(&mut self) -> Result<Option<u64>, ApiError> {
-        let value = self.take("seed");
-        value
-            .map(|value| {
-                let seed = value.as_u64().or_else(|| value.as_i64().map(|seed| seed as u64));
-                seed.ok_or_else(|| ApiError::value("seed", "a whole number of 64 bits"))
-            })
-            .transpose()
-    }
-
-    /// Fields that change no reply are let through, and so are values that ask for nothing: clients send them unasked.
-    fn refuse_the_rest(self) -> Result<(), ApiError> {
-        let nothing = [
-            ("n", json!(1)),
-            ("frequency_penalty", json!(0.0)),
-            ("presence_penalty", json!(0.0)),
-            ("logprobs", json!(false)),
-            ("logit_bias", json!({})),
-            ("response_format", json!({"type": "text"})),
-            ("tools", json!([])),
-            ("store", json!(false)),
-        ];
-        for (name, value) in self.0 {
-            if value.is_null() || name == "user" || name == "metadata" {
-                continue;
-            }
-            match nothing.iter().find(|(known, _)| *known == name) {
-                Some((_, nothing)) if same(&value, nothing) => {}
-                Some((_, nothing)) => {
-                    return Err(ApiError::unsupported(
-                        &name,
-                        format!("`{name}`: this server supports only {nothing}"),
-                    ));
-                }
-                None => {
-                    return Err(ApiError::unsupported(
-                        &name,
-                        format!("`{name}`: this server does not support it"),
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Equal as JSON means it: 0 is 0.0.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a.as_f64(), b.as_f64()) {
-        (Some(a), Some(b)) => a.total_cmp(&b).is_eq() || (a == 0.0 && b == 0.0),
-        _ => a == b,
-    }
-}
-
-fn messages(value: Option<Value>) -> Result<Vec<Message>, ApiError> {
-    let Some(Value::Array(values)) = value else {
-        return Err(ApiError::value("messages", "a list of messages"));
+            .collect::<Option<_>>()
+            .ok_or_else(wrong)?,
+        Some(_) => return Err(wrong()),
     };
-    let messages: Vec<Message> = values
-        .into_iter()
-        .enumerate()
-        .map(|(index, value)| message(index, value))
-        .collect::<Result<_, _>>()?;
-    match messages.last().map(|last| last.role) {
-        None => Err(ApiError::value("messages", "at least one message")),
-        Some(Role::Assistant) => {
-            Err(ApiError::value("messages", "a last message to answer, not one of the assistant"))
-        }
-        Some(_) => Ok(messages),
-    }
+    Ok(prompts)
 }
 
-fn message(index: usize, value: Value) -> Result<Message, ApiError> {
-    let place = format!("messages[{index}]");
-    let Value::Object(fields) = value else {
-        return Err(ApiError::value(place, "an object with `role` and `content`"));
-    };
-    let mut fields = Fields(fields);
-    let role = match fields.take("role").as_ref().and_then(Value::as_str) {
-        // OpenAI's newer name for the same.
-        Some("system" | "developer") => Role::System,
-        Some("user") => Role::User,
-        Some("assistant") => Role::Assistant,
-        _ => return Err(ApiError::value(format!("{place}.role"), "\"system\", \"user\" or \"assistant\"")),
-    };
-    let content = match fields.take("content") {
-        Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => {
-            let texts: Result<Vec<String>, ApiError> = parts
-                .into_iter()
-                .enumerate()
-                .map(|(part, value)| text_part(&format!("{place}.content[{part}]"), value))
-                .collect();
-            texts?.join("\n")
-        }
-        _ => return Err(ApiError::value(format!("{place}.content"), "a string, or a list of text parts")),
-    };
-    if let Some((name, _)) = fields.0.iter().find(|(_, value)| !value.is_null()) {
-        let param = format!("{place}.{name}");
-        return Err(ApiError::unsupported(&param, format!("`{param}`: this server does not support it")));
-    }
-    Ok(Message::new(role, content))
-}
-
-fn text_part(place: &str, value: Value) -> Result<String, ApiError> {
-    let wrong =
-        || ApiError::value(place, "{\"type\": \"text\", \"text\": ...}; this server reads nothing but text");
-    let Value::Object(mut part) = value else { return Err(wrong()) };
-    let kind = part.remove("type");
-    match (kind.as_ref().and_then(Value::as_str), part.remove("text")) {
-        (Some("text"), Some(Value::String(text))) if part.is_empty() => Ok(text),
-        _ => Err(wrong()),
-    }
-}
-
-fn stream_options(value: Option<Value>, stream: bool) -> Result<bool, ApiError> {
-    let Some(value) = value else { return Ok(false) };
+fn stream_options(fields: &mut Fields, stream: bool) -> Result<bool, ApiError> {
+    let Some(mut options) = fields.object("stream_options")? else { return Ok(false) };
     if !stream {
         return Err(ApiError::value("stream_options", "it only together with `stream`: true"));
     }
-    let Value::Object(fields) = value else {
-        return Err(ApiError::value("stream_options", "an object"));
-    };
-    let mut fields = Fields(fields);
-    let include_usage = fields.flag("include_usage")?.unwrap_or(false);
-    match fields.0.keys().next() {
-        None => Ok(include_usage),
-        Some(name) => {
-            let param = format!("stream_options.{name}");
-            Err(ApiError::unsupported(&param, format!("`{param}`: this server does not support it")))
+    let include_usage = options.flag("include_usage")?.unwrap_or(false);
+    options.refuse_the_rest()?;
+    Ok(include_usage)
+}
+
+/// Tokens with what is added to their logits, in the order of the tokens.
+fn logit_bias(fields: Option<Fields>, vocabulary: usize) -> Result<Vec<(u32, f32)>, ApiError> {
+    let expected = format!("tokens below {vocabulary}, each with a number from -100 to 100");
+    let mut bias = Vec::new();
+    for (token, value) in fields.into_iter().flat_map(Fields::all) {
+        // As JSON writes numbers: neither a sign nor zeros before it.
+        let id = token.parse().ok().filter(|id: &u32| (*id as usize) < vocabulary && id.to_string() == token);
+        let value = value.as_f64().filter(|value| (-100.0..=100.0).contains(value));
+        match (id, value) {
+            (Some(id), Some(value)) => bias.push((id, value as f32)),
+            _ => return Err(ApiError::value("logit_bias", &expected)),
         }
     }
+    bias.sort_by_key(|(token, _)| *token);
+    Ok(bias)
+}
+
+fn response_format(fields: &mut Fields) -> Result<Option<Value>, ApiError> {
+    let Some(mut format) = fields.object("response_format")? else { return Ok(None) };
+    let schema = match format.text("type")?.as_deref() {
+        Some("text") => None,
+        Some("json_object") => Some(json!({ "type": "object" })),
+        Some("json_schema") => {
+            let place = format.name("json_schema");
+            let named = format.object("json_schema")?;
+            let mut named = named.ok_or_else(|| ApiError::value(place, "an object with a `schema`"))?;
+            named.text("name")?;
+            named.text("description")?;
+            named.flag("strict")?;
+            let schema = named.take("schema").filter(Value::is_object);
+            let schema = schema.ok_or_else(|| ApiError::value(named.name("schema"), "a JSON Schema"))?;
+            named.refuse_the_rest()?;
+            Some(schema)
+        }
+        _ => {
+            let expected = "\"text\", \"json_object\" or \"json_schema\"";
+            return Err(ApiError::value(format.name("type"), expected));
+        }
+    };
+    format.refuse_the_rest()?;
+    Ok(schema)
 }
 
 fn stop(value: Option<Value>) -> Result<Vec<String>, ApiError> {

@@ -1,7 +1,7 @@
 //! Stop strings: texts at which a reply ends, and which the client never sees, not even in part.
 
 /// Watches a text that arrives in pieces.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct StopStrings {
     /// None empty.
     stops: Vec<String>,

@@ -64,7 +64,13 @@ fn a_whole_reply_has_the_form_of_the_api() {
     assert_eq!(body["choices"][0]["message"], json!({ "role": "assistant", "content": "네, 안녕" }));
     assert_eq!(body["choices"][0]["finish_reason"], "stop");
     // <|endoftext|> <|user|> six bytes <|end|> <|assistant|>; eleven bytes come back.
-    assert_eq!(body["usage"], json!({ "prompt_tokens": 10, "completion_tokens": 11, "total_tokens": 21 }));
+    assert_eq!(
+        body["usage"],
+        json!({
+            "prompt_tokens": 10, "completion_tokens": 11, "total_tokens": 21,
+            "prompt_tokens_details": { "cached_tokens": 0 },
+        })
+    );
 }
 
 #[test]
@@ -88,7 +94,8 @@ fn a_streamed_reply_has_the_form_of_the_api() {
     assert_eq!(usage["usage"]["completion_tokens"], 11);
     assert!(chunks.iter().all(|chunk| chunk["usage"].is_null()));
     let (last, chunks) = chunks.split_last().unwrap();
-    assert_eq!(last["choices"][0], json!({ "index": 0, "delta": {}, "finish_reason": "stop" }));
+    let ending = json!({ "index": 0, "delta": {}, "logprobs": null, "finish_reason": "stop" });
+    assert_eq!(last["choices"][0], ending);
     // A character of three tokens comes when its last token has come.
     let pieces: Vec<&str> =
         chunks[1..].iter().map(|c| c["choices"][0]["delta"]["content"].as_str().unwrap()).collect();
@@ -151,11 +158,8 @@ fn values_that_ask_for_nothing_are_accepted() {
 fn what_is_not_supported_is_refused() {
     let server = server();
     let cases = [
-        (json!({ "n": 2 }), "n"),
-        (json!({ "frequency_penalty": 0.5 }), "frequency_penalty"),
-        (json!({ "logprobs": true }), "logprobs"),
         (json!({ "tools": [{ "type": "function" }] }), "tools"),
-        (json!({ "response_format": { "type": "json_object" } }), "response_format"),
+        (json!({ "response_format": { "type": "text", "more": 1 } }), "response_format.more"),
         (json!({ "store": true }), "store"),
         (json!({ "temprature": 1 }), "temprature"),
         (json!({ "stream_options": { "more": true }, "stream": true }), "stream_options.more"),
@@ -175,6 +179,12 @@ fn what_is_not_supported_is_refused() {
 fn values_out_of_range_are_refused() {
     let server = server();
     let cases = [
+        (json!({ "n": 9 }), "n"),
+        (json!({ "frequency_penalty": 2.5 }), "frequency_penalty"),
+        (json!({ "logit_bias": { "1000000": 1 } }), "logit_bias"),
+        (json!({ "top_logprobs": 2 }), "top_logprobs"),
+        (json!({ "response_format": { "type": "xml" } }), "response_format.type"),
+        (json!({ "truncation": "always" }), "truncation"),
         (json!({ "temperature": 2.5 }), "temperature"),
         (json!({ "temperature": "hot" }), "temperature"),
         (json!({ "top_p": -0.1 }), "top_p"),
@@ -238,4 +248,164 @@ fn only_the_model_that_is_here_answers() {
     assert_eq!(models["object"], "list");
     assert_eq!(models["data"][0]["id"], "parrot");
     assert_eq!(get(server.address, "/health").json(), json!({ "status": "ok" }));
+}
+
+#[test]
+fn every_choice_of_several_draws_for_itself_and_repeats() {
+    let server = server();
+    let ask = |stream: bool| {
+        let answer = complete(server.address, &say("random", json!({ "n": 3, "seed": 5, "stream": stream })));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let mut texts = vec![String::new(); 3];
+        if stream {
+            for data in answer.events() {
+                let Ok(chunk) = serde_json::from_str::<Value>(data) else { continue };
+                let choice = &chunk["choices"][0];
+                let index = choice["index"].as_u64().unwrap() as usize;
+                texts[index].push_str(choice["delta"]["content"].as_str().unwrap_or_default());
+            }
+        } else {
+            for choice in answer.json()["choices"].as_array().unwrap() {
+                let index = choice["index"].as_u64().unwrap() as usize;
+                texts[index].push_str(choice["message"]["content"].as_str().unwrap());
+            }
+        }
+        texts
+    };
+    let texts = ask(false);
+    assert_eq!(texts, ask(true));
+    assert!(texts[0] != texts[1] && texts[1] != texts[2], "{texts:?}");
+    let one = reply(&complete(server.address, &say("random", json!({ "seed": 5 })))).0;
+    assert_eq!(texts[0], one);
+}
+
+#[test]
+fn logprobs_join_to_the_text_and_are_probabilities() {
+    let server = server();
+    for more in [json!({}), json!({ "stop": "가워" }), json!({ "max_tokens": 7 })] {
+        let mut request = say("반가워", json!({ "logprobs": true, "top_logprobs": 3 }));
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = complete(server.address, &request).json();
+        let choice = &answer["choices"][0];
+        let tokens = choice["logprobs"]["content"].as_array().unwrap();
+        let bytes = tokens.iter().flat_map(|token| token["bytes"].as_array().unwrap());
+        let bytes: Vec<u8> = bytes.map(|byte| byte.as_u64().unwrap() as u8).collect();
+        assert_eq!(String::from_utf8_lossy(&bytes), choice["message"]["content"].as_str().unwrap());
+        for token in tokens {
+            assert_eq!(token["top_logprobs"].as_array().unwrap().len(), 3);
+            assert_eq!(token["top_logprobs"][0]["logprob"], token["logprob"]);
+            // The parrot is all but certain.
+            assert!(token["logprob"].as_f64().unwrap().abs() < 1e-6);
+        }
+        request["stream"] = json!(true);
+        let streamed = complete(server.address, &request);
+        let mut joined = Vec::new();
+        for data in streamed.events() {
+            let Ok(chunk) = serde_json::from_str::<Value>(data) else { continue };
+            joined.extend(chunk["choices"][0]["logprobs"]["content"].as_array().cloned().unwrap_or_default());
+        }
+        assert_eq!(&joined, tokens);
+    }
+}
+
+#[test]
+fn what_a_request_adds_to_logits_counts() {
+    let server = server();
+    // "a" would be said 24 times: each time it costs 20 of its 100.
+    let text = |more: Value| reply(&complete(server.address, &say("random", more))).0;
+    assert_eq!(text(json!({ "temperature": 0, "max_tokens": 2 })), "aa");
+    let penalty =
+        json!({ "temperature": 0, "max_tokens": 3, "presence_penalty": 1, "frequency_penalty": 0.5 });
+    assert_eq!(text(penalty), "abc");
+    let token = |letter: char| (crate::fake::FIRST_BYTE + letter as u32).to_string();
+    let bias =
+        json!({ "temperature": 0, "max_tokens": 2, "logit_bias": { token('q'): 5, token('a'): -100 } });
+    assert_eq!(text(bias), "qq");
+}
+
+#[test]
+fn a_reply_keeps_to_its_schema() {
+    let server = server();
+    let schema = json!({
+        "type": "object",
+        "properties": { "mood": { "enum": ["좋음", "나쁨"] }, "points": { "type": "integer", "minimum": 0, "maximum": 9 } },
+        "required": ["mood", "points"],
+        "additionalProperties": false,
+    });
+    let format = json!({ "type": "json_schema", "json_schema": { "name": "mood", "schema": schema } });
+    for stream in [false, true] {
+        let request = say("random", json!({ "response_format": format, "seed": 2, "stream": stream }));
+        let (text, reason) = reply(&complete(server.address, &request));
+        let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert!(["좋음", "나쁨"].contains(&value["mood"].as_str().unwrap()), "{text}");
+        assert!(value["points"].as_u64().unwrap() < 10 && value.as_object().unwrap().len() == 2, "{text}");
+        assert_eq!(reason, "stop");
+    }
+    let wrong = json!({ "type": "json_schema", "json_schema": { "schema": { "type": "nothing" } } });
+    let answer = complete(server.address, &say("네", json!({ "response_format": wrong })));
+    assert_eq!((answer.status, &answer.json()["error"]["param"]), (400, &json!("response_format")));
+}
+
+#[test]
+fn texts_are_continued() {
+    let server = server();
+    let ask = |body: Value| {
+        let headers = "content-type: application/json\r\n";
+        receive(send(server.address, "POST", "/v1/completions", headers, &body.to_string()))
+    };
+    let prompt = "<|endoftext|><|user|>하나<|end|><|assistant|>";
+    let answer = ask(json!({ "prompt": prompt, "logprobs": 1 })).json();
+    assert_eq!(answer["object"], "text_completion");
+    assert!(answer["id"].as_str().unwrap().starts_with("cmpl-"));
+    let choice = &answer["choices"][0];
+    assert_eq!((&choice["text"], &choice["finish_reason"]), (&json!("네, 하나"), &json!("stop")));
+    let logprobs = &choice["logprobs"];
+    let count = answer["usage"]["completion_tokens"].as_u64().unwrap() as usize;
+    for part in ["tokens", "token_logprobs", "top_logprobs", "text_offset"] {
+        assert_eq!(logprobs[part].as_array().unwrap().len(), count, "{part}");
+    }
+    let tokens = post(&server, "/tokenize", json!({ "content": prompt })).json()["tokens"].clone();
+    let both = ask(json!({ "prompt": [tokens, tokens], "n": 2 })).json();
+    assert_eq!(both["choices"].as_array().unwrap().len(), 4);
+    assert!(both["choices"].as_array().unwrap().iter().all(|choice| choice["text"] == "네, 하나"));
+
+    let streamed = ask(json!({ "prompt": prompt, "stream": true }));
+    let text: String = streamed
+        .events()
+        .into_iter()
+        .filter_map(|data| serde_json::from_str::<Value>(data).ok())
+        .map(|chunk| chunk["choices"][0]["text"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(text, "네, 하나");
+    for prompt in [json!(null), json!([]), json!([1.5]), json!([[]]), json!(7), json!([1_000_000])] {
+        let answer = ask(json!({ "prompt": prompt }));
+        assert_eq!((answer.status, &answer.json()["error"]["param"]), (400, &json!("prompt")), "{prompt}");
+    }
+}
+
+fn post(server: &Running, path: &str, body: Value) -> Answer {
+    receive(send(server.address, "POST", path, "content-type: application/json\r\n", &body.to_string()))
+}
+
+#[test]
+fn what_the_model_reads_is_shown() {
+    let server = server();
+    let talk = json!({ "messages": [{ "role": "user", "content": "안녕<|end|>" }] });
+    let prompt = post(&server, "/apply-template", talk).json()["prompt"].clone();
+    assert_eq!(prompt, "<|endoftext|><|user|>안녕<|end|><|assistant|>");
+    let tokens = post(&server, "/tokenize", json!({ "content": prompt })).json()["tokens"].clone();
+    assert_eq!(tokens.as_array().unwrap().len(), 10);
+    assert_eq!(post(&server, "/detokenize", json!({ "tokens": tokens })).json()["content"], "안녕");
+    for (path, body, param) in [
+        ("/tokenize", json!({}), "content"),
+        ("/detokenize", json!({ "tokens": [-1] }), "tokens"),
+        ("/detokenize", json!({ "tokens": [], "more": 1 }), "more"),
+        ("/apply-template", json!({ "messages": [] }), "messages"),
+    ] {
+        let answer = post(&server, path, body);
+        assert_eq!((answer.status, &answer.json()["error"]["param"]), (400, &json!(param)), "{path}");
+    }
+    let props = get(server.address, "/props").json();
+    assert_eq!(props["models"][0]["context_tokens"], crate::fake::CONTEXT);
+    assert_eq!(get(server.address, "/openapi.json").json()["openapi"], "3.1.0");
 }

@@ -11,11 +11,13 @@ use artifact::config::GenerationConfig;
 use artifact::tokenizer::{
     CONFIG_FILE, ChatTokenizer, FILE, SPECIAL, TEMPLATE, TEMPLATE_FILE, TokenizerConfig,
 };
-use deploy::serve::{Server, Settings};
+use deploy::serve::{Capacity, Server, Settings};
 use model::chat::Chat;
 use model::{LanguageModel, Session};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
+
+use crate::client::get;
 
 /// Tokens of a talk: few enough that tests fill it, enough that "forever" (40 s) outlasts any of them.
 pub(crate) const CONTEXT: usize = 2000;
@@ -23,7 +25,7 @@ pub(crate) const CONTEXT: usize = 2000;
 pub(crate) const END: u32 = 1;
 const USER: u32 = 3;
 const ASSISTANT: u32 = 4;
-const FIRST_BYTE: u32 = SPECIAL.len() as u32;
+pub(crate) const FIRST_BYTE: u32 = SPECIAL.len() as u32;
 pub(crate) const VOCABULARY: usize = SPECIAL.len() + 256;
 
 /// Says back what was said, a byte a token. Some words make it do other things:
@@ -68,15 +70,19 @@ impl Session for Talk<'_> {
     fn feed(&mut self, tokens: &[u32]) -> &[f32] {
         self.parrot.fed.fetch_add(1, Ordering::SeqCst);
         self.tokens.extend_from_slice(tokens);
-        let last = |wanted| self.tokens.iter().rposition(|&token| token == wanted).unwrap();
+        self.logits = vec![0.0; VOCABULARY];
+        let last = |wanted| self.tokens.iter().rposition(|&token| token == wanted).unwrap_or(0);
+        // A prompt may come in pieces.
+        if last(ASSISTANT) <= last(USER) {
+            return &self.logits;
+        }
         let said = self.tokens.len() - last(ASSISTANT) - 1;
         let question: Vec<u8> = self.tokens[last(USER) + 1..last(ASSISTANT)]
             .iter()
             .filter(|&&token| token >= FIRST_BYTE)
             .map(|&token| (token - FIRST_BYTE) as u8)
             .collect();
-        let question = String::from_utf8(question).unwrap();
-        self.logits = vec![0.0; VOCABULARY];
+        let question = String::from_utf8_lossy(&question).into_owned();
         let mut likely = |token: u32| self.logits[token as usize] = 100.0;
         match question.as_str() {
             "panic" => panic!("the model was asked to"),
@@ -94,6 +100,10 @@ impl Session for Talk<'_> {
                 likely(reply.as_bytes().get(said).map_or(END, |&byte| FIRST_BYTE + u32::from(byte)));
             }
         }
+        &self.logits
+    }
+
+    fn logits(&self) -> &[f32] {
         &self.logits
     }
 
@@ -157,6 +167,22 @@ pub(crate) struct Running {
 
 /// Starts a server that generates `at_once` replies and lets `queue` requests wait.
 pub(crate) fn serve(at_once: usize, queue: usize, grace: Duration) -> Running {
+    serve_with(Settings { capacity: Capacity { at_once, queue, prefix_cache_bytes: 0 }, ..settings() }, grace)
+}
+
+/// Settings of a server that any test may have.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        host: "127.0.0.1".to_owned(),
+        port: 0,
+        capacity: Capacity { at_once: 8, queue: 8, prefix_cache_bytes: 1 << 20 },
+        api_keys: Vec::new(),
+        requests_per_minute: None,
+    }
+}
+
+/// Starts a server with the parrot.
+pub(crate) fn serve_with(settings: Settings, grace: Duration) -> Running {
     let fed = Arc::new(AtomicUsize::new(0));
     let dir = tempfile::tempdir().unwrap();
     write_tokenizer(dir.path());
@@ -169,17 +195,33 @@ pub(crate) fn serve(at_once: usize, queue: usize, grace: Duration) -> Running {
             ..GenerationConfig::default()
         },
     };
-    let settings =
-        Settings { host: "127.0.0.1".to_owned(), port: 0, name: "parrot".to_owned(), at_once, queue };
+    start(settings, grace, fed, move || vec![("parrot".to_owned(), chat)]).ready()
+}
+
+/// Starts a server with any models.
+pub(crate) fn serve_models(
+    settings: Settings,
+    models: impl FnOnce() -> Vec<(String, Chat)> + Send + 'static,
+) -> Running {
+    start(settings, Duration::from_secs(5), Arc::default(), models)
+}
+
+fn start(
+    settings: Settings,
+    grace: Duration,
+    fed: Arc<AtomicUsize>,
+    models: impl FnOnce() -> Vec<(String, Chat)> + Send + 'static,
+) -> Running {
     let (stop, stopped) = oneshot::channel();
     let (send_address, address) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let server = Server::bind(chat, &settings).await.unwrap();
+            let server = Server::bind(&settings).await.unwrap();
+            let loader = server.loader();
             send_address.send(server.address().unwrap()).unwrap();
-            let stop = async { stopped.await.unwrap_or_default() };
-            server.run(stop, grace).await.unwrap();
+            std::thread::spawn(move || loader.load(models()).unwrap());
+            server.run(async { stopped.await.unwrap_or_default() }, grace).await;
         });
         runtime.shutdown_background();
     });
@@ -187,6 +229,14 @@ pub(crate) fn serve(at_once: usize, queue: usize, grace: Duration) -> Running {
 }
 
 impl Running {
+    /// Waits until the models answer.
+    pub(crate) fn ready(self) -> Self {
+        while get(self.address, "/health").status != 200 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self
+    }
+
     /// Whether the model goes on generating.
     pub(crate) fn generates(&self) -> bool {
         let before = self.fed.load(Ordering::SeqCst);

@@ -8,4 +8,6 @@ mod completions;
 mod fake;
 mod limits;
 mod page;
+mod peers;
 mod talk;
+mod together;

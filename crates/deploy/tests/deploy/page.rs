@@ -16,6 +16,9 @@ fn the_page_loads_nothing_from_elsewhere() {
         ("/", "text/html; charset=utf-8"),
         ("/style.css", "text/css; charset=utf-8"),
         ("/app.js", "text/javascript; charset=utf-8"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/docs.css", "text/css; charset=utf-8"),
+        ("/docs.js", "text/javascript; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
     ];
     for (path, kind) in kinds {

@@ -59,6 +59,9 @@ impl Session for ParrotSession<'_> {
         self.logits[next.unwrap_or(self.parrot.end) as usize] = 1.0;
         &self.logits
     }
+    fn logits(&self) -> &[f32] {
+        &self.logits
+    }
     fn state_bytes(&self) -> usize {
         4 * self.tokens.len()
     }

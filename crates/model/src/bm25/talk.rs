@@ -179,6 +179,10 @@ impl Session for Talk<'_> {
         &self.logits
     }
 
+    fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
     /// The tokens read, to search for, and what was found.
     fn state_bytes(&self) -> usize {
         let candidates = match &self.speaker {

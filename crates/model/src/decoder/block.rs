@@ -1,6 +1,7 @@
 //! A block: m = x + mixer(norm(x)), y = m + `feed_forward(norm(m))`.
 
 use artifact::config::{DecoderConfig, MixerKind};
+use kernels::Threads;
 
 use super::dropout::Dropout;
 use super::feed_forward::{FeedForward, FeedForwardScratch, FeedForwardTape};
@@ -9,6 +10,7 @@ use super::mixer::{Carried, Mixer, MixerScratch, MixerTape};
 use super::norm::RmsNorm;
 use super::rope::Rope;
 use super::rows::Rows;
+use super::session::Span;
 use super::time::Time;
 use super::{NamedTensor, NamedTensorMut};
 
@@ -154,10 +156,18 @@ impl Block {
         self.mixer.start()
     }
 
-    /// The next rows x `[n, C]` of a session, the first of which stands at `position`, become y.
-    pub(super) fn step(&self, x: &mut [f32], n: usize, position: usize, rope: &Rope, carried: &mut Carried) {
-        kernels::add(x, &self.mixer.step(&self.mixer_norm.step(x), n, position, rope, carried));
-        self.feed_forward.step(x, n);
+    /// The next rows x `[n, C]` of sessions become y.
+    pub(super) fn step(
+        &self,
+        x: &mut [f32],
+        spans: &[Span],
+        rope: &Rope,
+        carried: Vec<&mut Carried>,
+        threads: Threads,
+    ) {
+        let mixed = self.mixer.step(&self.mixer_norm.step(x), spans, rope, carried, threads);
+        kernels::add(x, &mixed);
+        self.feed_forward.step(x, threads);
     }
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::linear::Linear;
 use super::rows::{Rows, add_column_sums, fill_rows};
+use super::session::Span;
 use super::{NamedTensor, NamedTensorMut, ROWS_PER_TASK, row_tasks};
 use crate::Batch;
 
@@ -52,7 +53,7 @@ pub(super) struct ConvolutionScratch {
 }
 
 /// The inputs that later rows of a session still see.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct History {
     /// A ring: the input at position t lies in row t modulo (k - 1) d. `[(k - 1) d, C]`
     rows: Vec<f32>,
@@ -228,13 +229,35 @@ impl Convolution {
         History { rows: vec![0.0; (self.taps - 1) * self.dilation * c] }
     }
 
-    /// The layer's output for the next rows x `[n, C]` of a session, the first of which stands at `position`.
-    pub(super) fn step(&self, x: &[f32], n: usize, position: usize, history: &mut History) -> Vec<f32> {
+    /// The layer's output for the next rows x `[n, C]` of sessions.
+    pub(super) fn step(
+        &self,
+        x: &[f32],
+        spans: &[Span],
+        histories: Vec<&mut History>,
+        threads: Threads,
+    ) -> Vec<f32> {
         let (width, p) = (self.conv.weight.dim().1, self.width());
         let c = width / self.taps;
+        let mut taps = vec![0.0; x.len() / c * width];
+        for ((span, history), taps) in spans.iter().zip(histories).zip(Span::split(spans, &mut taps, width)) {
+            self.tap(span.of(x, c), span.position, history, taps);
+        }
+        let mut pairs = self.conv.apply(&taps, threads);
+        for pair in pairs.chunks_exact_mut(2 * p) {
+            kernels::add(pair, &self.bias);
+        }
+        let mut mixed = vec![0.0; pairs.len() / 2];
+        glu(&pairs, p, &mut mixed);
+        self.output.apply(&mixed, threads)
+    }
+
+    /// What the taps find at the next rows x `[n, C]` of a session, the first of which stands at `position`: `taps`
+    /// `[n, C taps]`, in PyTorch's order of the weight, channel after channel.
+    fn tap(&self, x: &[f32], position: usize, history: &mut History, taps: &mut [f32]) {
+        let width = self.conv.weight.dim().1;
+        let c = width / self.taps;
         let kept = history.rows.len() / c;
-        // In PyTorch's order of the weight: channel after channel.
-        let mut taps = vec![0.0; n * width];
         for ((t, x), taps) in (position..).zip(x.chunks_exact(c)).zip(taps.chunks_exact_mut(width)) {
             for (tap, distance) in self.distances().enumerate().filter(|&(_, distance)| distance <= t) {
                 let from = if distance == 0 { x } else { &history.rows[(t - distance) % kept * c..][..c] };
@@ -246,13 +269,6 @@ impl Convolution {
                 history.rows[t % kept * c..][..c].copy_from_slice(x);
             }
         }
-        let mut pairs = self.conv.apply(&taps, n);
-        for pair in pairs.chunks_exact_mut(2 * p) {
-            kernels::add(pair, &self.bias);
-        }
-        let mut mixed = vec![0.0; n * p];
-        glu(&pairs, p, &mut mixed);
-        self.output.apply(&mixed, n)
     }
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {

@@ -1,5 +1,5 @@
 use artifact::config::DecoderConfig;
-use kernels::{KeptRows, Role, silu_mul, silu_mul_backward};
+use kernels::{KeptRows, Role, Threads, silu_mul, silu_mul_backward};
 use rayon::prelude::*;
 
 use super::dropout::Dropout;
@@ -148,12 +148,12 @@ impl FeedForward {
         gradient.down.add_kept(dy, hidden, &down_bias);
     }
 
-    /// The few rows x `[n, C]` of a session become y, on the calling thread.
-    pub(super) fn step(&self, x: &mut [f32], n: usize) {
-        let gate_up = self.gate_up.apply(&self.norm.step(x), n);
-        let mut hidden = vec![0.0; n * self.width()];
+    /// The few rows x `[n, C]` of sessions become y.
+    pub(super) fn step(&self, x: &mut [f32], threads: Threads) {
+        let gate_up = self.gate_up.apply(&self.norm.step(x), threads);
+        let mut hidden = vec![0.0; gate_up.len() / 2];
         silu_mul(&gate_up, self.width(), &mut hidden);
-        kernels::add(x, &self.down.apply(&hidden, n));
+        kernels::add(x, &self.down.apply(&hidden, threads));
     }
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {

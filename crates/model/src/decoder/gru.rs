@@ -6,12 +6,13 @@
 //! ```
 
 use artifact::config::DecoderConfig;
-use kernels::{gru, gru_backward};
+use kernels::{Threads, gru, gru_backward};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::recurrent::{Recurrent, RecurrentScratch, RecurrentTape, STEP_ROWS_PER_TASK};
 use super::rows::{Rows, fill_rows};
+use super::session::Span;
 use super::time::Time;
 
 /// r, z, n.
@@ -127,17 +128,20 @@ impl Gru {
         vec![0.0; self.0.width()]
     }
 
-    /// The layer's output for the next rows x `[n, C]` of a session whose state is `state` `[P]`.
-    pub(super) fn step(&self, x: &[f32], n: usize, state: &mut [f32]) -> Vec<f32> {
+    /// The layer's output for the next rows x `[n, C]` of sessions, each with its state h `[P]`.
+    pub(super) fn step(
+        &self,
+        x: &[f32],
+        spans: &[Span],
+        mut states: Vec<&mut Vec<f32>>,
+        threads: Threads,
+    ) -> Vec<f32> {
         let p = self.0.width();
-        let mut gates = self.0.apply_input(x, n);
         let mut candidates = vec![0.0; p];
-        let mut states = vec![0.0; n * p];
-        for (gates, next) in gates.chunks_exact_mut(GATES * p).zip(states.chunks_exact_mut(p)) {
-            let hidden = self.0.apply_hidden(state);
-            gru(&hidden, state, p, gates, &mut candidates, next);
-            state.copy_from_slice(next);
-        }
-        self.0.output.apply(&states, n)
+        let mut next = vec![0.0; p];
+        self.0.step(x, spans, &mut states, threads, |_, gates, hidden, state| {
+            gru(hidden, state, p, gates, &mut candidates, &mut next);
+            state.copy_from_slice(&next);
+        })
     }
 }

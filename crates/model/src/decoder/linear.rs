@@ -1,4 +1,4 @@
-use kernels::{KeptRows, Precision, Prepared, Threads, matvec, product};
+use kernels::{KeptRows, Precision, Prepared, Threads, project};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
@@ -97,16 +97,11 @@ impl Linear {
         RowWise { weight, bias: None, inputs: outputs, outputs: inputs }
     }
 
-    /// x Wt + b for the few rows x `[n, inputs]` of a session, on the calling thread: many sessions run side by side.
-    pub(super) fn apply(&self, x: &[f32], n: usize) -> Vec<f32> {
-        let outputs = self.weight.dim().0;
-        let mut y = vec![0.0; n * outputs];
-        if n == 1 {
-            matvec(self.values(), x, &mut y);
-        } else {
-            let y = matrix_mut(&mut y, outputs);
-            product(matrix(x, x.len() / n), self.weight.t(), 1.0, 0.0, y, Threads::One);
-        }
+    /// x Wt + b for the few rows x `[n, inputs]` of sessions; a row's bits depend on no other row.
+    pub(super) fn apply(&self, x: &[f32], threads: Threads) -> Vec<f32> {
+        let (outputs, inputs) = self.weight.dim();
+        let mut y = vec![0.0; x.len() / inputs * outputs];
+        project(self.values(), inputs, x, &mut y, threads);
         if let Some(bias) = &self.bias {
             y.chunks_exact_mut(outputs).for_each(|y| kernels::add(y, bias));
         }

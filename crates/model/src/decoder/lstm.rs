@@ -5,12 +5,13 @@
 //! ```
 
 use artifact::config::DecoderConfig;
-use kernels::{lstm, lstm_backward};
+use kernels::{Threads, lstm, lstm_backward};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::recurrent::{Recurrent, RecurrentScratch, RecurrentTape, STEP_ROWS_PER_TASK};
 use super::rows::{Rows, add_to_rows};
+use super::session::Span;
 use super::time::Time;
 
 /// i, f, g, o.
@@ -23,7 +24,7 @@ const FORGET: usize = 1;
 pub(super) struct Lstm(pub(super) Recurrent);
 
 /// What a session carries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Memory {
     /// h `[P]`
     state: Vec<f32>,
@@ -134,18 +135,22 @@ impl Lstm {
         Memory { state: vec![0.0; self.0.width()], cell: vec![0.0; self.0.width()] }
     }
 
-    /// The layer's output for the next rows x `[n, C]` of a session.
-    pub(super) fn step(&self, x: &[f32], n: usize, memory: &mut Memory) -> Vec<f32> {
+    /// The layer's output for the next rows x `[n, C]` of sessions.
+    pub(super) fn step(
+        &self,
+        x: &[f32],
+        spans: &[Span],
+        memories: Vec<&mut Memory>,
+        threads: Threads,
+    ) -> Vec<f32> {
         let p = self.0.width();
-        let mut gates = self.0.apply_input(x, n);
+        let (mut states, mut cells): (Vec<_>, Vec<_>) =
+            memories.into_iter().map(|memory| (&mut memory.state, &mut memory.cell)).unzip();
         let mut cell = vec![0.0; p];
-        let mut states = vec![0.0; n * p];
-        for (gates, state) in gates.chunks_exact_mut(GATES * p).zip(states.chunks_exact_mut(p)) {
-            kernels::add(gates, &self.0.apply_hidden(&memory.state));
-            lstm(&memory.cell, p, gates, &mut cell, state);
-            memory.cell.copy_from_slice(&cell);
-            memory.state.copy_from_slice(state);
-        }
-        self.0.output.apply(&states, n)
+        self.0.step(x, spans, &mut states, threads, |session, gates, hidden, state| {
+            kernels::add(gates, hidden);
+            lstm(cells[session], p, gates, &mut cell, state);
+            cells[session].copy_from_slice(&cell);
+        })
     }
 }

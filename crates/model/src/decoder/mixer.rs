@@ -1,6 +1,7 @@
 //! The mixers: the only layers that move information across time.
 
 use artifact::config::{DecoderConfig, MixerKind};
+use kernels::Threads;
 use ndarray::ArrayView2;
 
 use super::attention::{Attention, AttentionScratch, AttentionTape, Cache};
@@ -11,6 +12,7 @@ use super::lstm::{Lstm, Memory};
 use super::recurrent::{RecurrentScratch, RecurrentTape};
 use super::rope::Rope;
 use super::rows::Rows;
+use super::session::Span;
 use super::time::Time;
 use super::{NamedTensor, NamedTensorMut};
 
@@ -60,6 +62,17 @@ impl Carried {
             Self::Gru(state) => size_of_val(state.as_slice()),
             Self::Lstm(memory) => memory.bytes(),
             Self::Convolution(history) => history.bytes(),
+        }
+    }
+
+    /// As it was after the first `length` of the `of` tokens read; none where that is forgotten.
+    pub(super) fn after(&self, length: usize, of: usize) -> Option<Self> {
+        match self {
+            Self::Attention(cache) => Some(Self::Attention(cache.first(length, of))),
+            _ if length != of => None,
+            Self::Gru(state) => Some(Self::Gru(state.clone())),
+            Self::Lstm(memory) => Some(Self::Lstm(memory.clone())),
+            Self::Convolution(history) => Some(Self::Convolution(history.clone())),
         }
     }
 }
@@ -151,21 +164,30 @@ impl Mixer {
         }
     }
 
-    /// The layer's output for the next rows x `[n, C]` of a session, the first of which stands at `position`.
+    /// The layer's output for the next rows x `[n, C]` of sessions.
     pub(super) fn step(
         &self,
         x: &[f32],
-        n: usize,
-        position: usize,
+        spans: &[Span],
         rope: &Rope,
-        carried: &mut Carried,
+        carried: Vec<&mut Carried>,
+        threads: Threads,
     ) -> Vec<f32> {
-        match (self, carried) {
-            (Self::Attention(mixer), Carried::Attention(cache)) => mixer.step(x, n, position, rope, cache),
-            (Self::Gru(mixer), Carried::Gru(state)) => mixer.step(x, n, state),
-            (Self::Lstm(mixer), Carried::Lstm(memory)) => mixer.step(x, n, memory),
-            (Self::Convolution(mixer), Carried::Convolution(history)) => mixer.step(x, n, position, history),
-            _ => unreachable!("a session carries what its model's mixers start with"),
+        /// What each session carries, all of this mixer's kind.
+        macro_rules! all {
+            ($kind:ident) => {{
+                let of_kind = |carried| match carried {
+                    &mut Carried::$kind(ref mut carried) => carried,
+                    _ => unreachable!("a session carries what its model's mixers start with"),
+                };
+                carried.into_iter().map(of_kind).collect()
+            }};
+        }
+        match self {
+            Self::Attention(mixer) => mixer.step(x, spans, rope, all!(Attention), threads),
+            Self::Gru(mixer) => mixer.step(x, spans, all!(Gru), threads),
+            Self::Lstm(mixer) => mixer.step(x, spans, all!(Lstm), threads),
+            Self::Convolution(mixer) => mixer.step(x, spans, all!(Convolution), threads),
         }
     }
 

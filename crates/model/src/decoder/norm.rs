@@ -89,7 +89,7 @@ impl RmsNorm {
         }
     }
 
-    /// The norm of the few rows x of a session.
+    /// The norm of the few rows x of sessions.
     pub(super) fn step(&self, x: &[f32]) -> Vec<f32> {
         let (mut normed, mut scales) = (vec![0.0; x.len()], vec![0.0; x.len() / self.weight.len()]);
         rms_norm(x, &self.weight, self.epsilon, &mut normed, &mut scales);

@@ -4,10 +4,12 @@
 //! runs once a step, over all segments side by side.
 
 use artifact::config::DecoderConfig;
+use kernels::Threads;
 use ndarray::ArrayView2;
 
 use super::linear::Linear;
 use super::rows::{Rows, add_column_sums, fill_rows, matrix};
+use super::session::Span;
 use super::time::{Steps, Time};
 use super::{NamedTensor, NamedTensorMut};
 
@@ -175,20 +177,51 @@ impl Recurrent {
         time.steps.unpack_and_add(scratch.y.values(), c, dx.values_mut());
     }
 
-    /// One row's projections of a session: `gates` `[n, G P]` of the input, for x `[n, C]`.
-    pub(super) fn apply_input(&self, x: &[f32], n: usize) -> Vec<f32> {
-        let mut gates = self.input.apply(x, n);
+    /// The input's part of the gates of sessions' rows `[n, G P]`, for x `[n, C]`.
+    pub(super) fn apply_input(&self, x: &[f32], threads: Threads) -> Vec<f32> {
+        let mut gates = self.input.apply(x, threads);
         for gates in gates.chunks_exact_mut(self.input_bias.len()) {
             kernels::add(gates, &self.input_bias);
         }
         gates
     }
 
-    /// The state's part of one row's gates. `[G P]`
-    pub(super) fn apply_hidden(&self, state: &[f32]) -> Vec<f32> {
-        let mut hidden = self.hidden.apply(state, 1);
-        kernels::add(&mut hidden, &self.hidden_bias);
+    /// The state's part of the gates `[n, G P]`, for states `[n, P]`.
+    fn apply_hidden(&self, states: &[f32], threads: Threads) -> Vec<f32> {
+        let mut hidden = self.hidden.apply(states, threads);
+        for hidden in hidden.chunks_exact_mut(self.hidden_bias.len()) {
+            kernels::add(hidden, &self.hidden_bias);
+        }
         hidden
+    }
+
+    /// The layer's output for the next rows x `[n, C]` of sessions, which take their rows side by side, so that a step
+    /// reads the state's weight once. `next` gives the state after a row of a session, from the input's part of its gates
+    /// and the state's part; `states` are where the sessions begin.
+    pub(super) fn step(
+        &self,
+        x: &[f32],
+        spans: &[Span],
+        states: &mut [&mut Vec<f32>],
+        threads: Threads,
+        mut next: impl FnMut(usize, &mut [f32], &[f32], &mut [f32]),
+    ) -> Vec<f32> {
+        let (p, width) = (self.width(), self.input_bias.len());
+        let mut gates = self.apply_input(x, threads);
+        let mut outputs = vec![0.0; gates.len() / width * p];
+        let longest = spans.iter().map(|span| span.rows.len()).max().unwrap_or(0);
+        for t in 0..longest {
+            let reading: Vec<usize> = (0..spans.len()).filter(|&s| t < spans[s].rows.len()).collect();
+            let side_by_side: Vec<f32> = reading.iter().flat_map(|&s| states[s].iter().copied()).collect();
+            let hidden = self.apply_hidden(&side_by_side, threads);
+            for (&session, hidden) in reading.iter().zip(hidden.chunks_exact(width)) {
+                let row = spans[session].rows.start + t;
+                let gates = &mut gates[row * width..][..width];
+                next(session, gates, hidden, states[session]);
+                outputs[row * p..][..p].copy_from_slice(states[session]);
+            }
+        }
+        self.output.apply(&outputs, threads)
     }
 
     pub(super) fn visit<'a>(&'a self, tensor: NamedTensor<'_, 'a>) {

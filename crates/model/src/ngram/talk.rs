@@ -102,6 +102,10 @@ impl Session for Talk<'_> {
         &self.logits
     }
 
+    fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
     fn state_bytes(&self) -> usize {
         size_of::<State>()
     }

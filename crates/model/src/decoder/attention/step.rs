@@ -1,8 +1,10 @@
-//! Attention of a session, row after row, over the keys and values that it keeps.
+//! Attention of sessions, row after row, over the keys and values that each keeps.
 
-use kernels::{add_scaled, dot, softmax};
+use kernels::{Threads, add_scaled, dot, softmax};
+use rayon::prelude::*;
 
 use super::super::rope::Rope;
+use super::super::session::Span;
 use super::Attention;
 use super::rotation::norm_and_rotate;
 
@@ -19,26 +21,39 @@ impl Cache {
     pub(in super::super) fn bytes(&self) -> usize {
         size_of_val(self.keys.as_slice()) + size_of_val(self.values.as_slice())
     }
+
+    /// The first `length` of `of` tokens.
+    pub(in super::super) fn first(&self, length: usize, of: usize) -> Self {
+        let end = self.keys.len().checked_div(of).unwrap_or(0) * length;
+        Self { keys: self.keys[..end].to_vec(), values: self.values[..end].to_vec() }
+    }
 }
 
 impl Attention {
-    /// The layer's output for the next rows x `[n, C]` of a session, the first of which stands at `position`.
+    /// The layer's output for the next rows x `[n, C]` of sessions.
     pub(in super::super) fn step(
         &self,
         x: &[f32],
-        n: usize,
-        position: usize,
+        spans: &[Span],
         rope: &Rope,
-        cache: &mut Cache,
+        caches: Vec<&mut Cache>,
+        threads: Threads,
     ) -> Vec<f32> {
-        let width = self.heads.queries * self.heads.width;
-        let qkv = self.qkv.apply(x, n);
-        let mut mixed = vec![0.0; n * width];
-        let rows = qkv.chunks_exact(self.heads.all()).zip(mixed.chunks_exact_mut(width));
-        for (row, (qkv, mixed)) in rows.enumerate() {
-            self.step_row(qkv, position + row, rope, cache, mixed);
+        let (all, width) = (self.heads.all(), self.heads.queries * self.heads.width);
+        let qkv = self.qkv.apply(x, threads);
+        let mut mixed = vec![0.0; qkv.len() / all * width];
+        let mut talks: Vec<_> = spans.iter().zip(caches).zip(Span::split(spans, &mut mixed, width)).collect();
+        let mix = |((span, cache), mixed): &mut ((&Span, &mut Cache), &mut [f32])| {
+            let rows = span.of(&qkv, all).chunks_exact(all).zip(mixed.chunks_exact_mut(width));
+            for (position, (qkv, mixed)) in (span.position..).zip(rows) {
+                self.step_row(qkv, position, rope, cache, mixed);
+            }
+        };
+        match threads {
+            Threads::One => talks.iter_mut().for_each(mix),
+            Threads::All => talks.par_iter_mut().for_each(mix),
         }
-        self.output.apply(&mixed, n)
+        self.output.apply(&mixed, threads)
     }
 
     /// One row at `position`, given all rows before it: `mixed` `[H D]` from `qkv` `[(H + 2K) D]`.
