@@ -3,12 +3,14 @@
 //! A stage reads published directories and fills one new directory ([`OutDir`]). Nothing here knows a stage, an
 //! array library, a command line or a log: another program that writes the same files takes a stage's place.
 
+pub mod canaries;
 pub mod checksums;
 pub mod config;
 pub mod conversation;
 mod error;
 pub mod json;
 pub mod metrics;
+pub mod model_card;
 mod out_dir;
 pub mod participants;
 pub mod particle;

@@ -97,6 +97,9 @@ pub struct Options {
     /// The part of the conversations that was read, where only a part was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
+    /// Invented secrets planted in train; they are read as if they stood in the last source. Absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canaries: Option<usize>,
     /// What else was asked of conversations.
     #[serde(default)]
     pub quality: Quality,
@@ -418,6 +421,7 @@ mod tests {
                 near_duplicates: None,
                 decontaminate_texts: None,
                 shard: None,
+                canaries: None,
                 quality: Quality::default(),
             },
             read: 6,

@@ -1,7 +1,15 @@
 //! What evaluation found: `report.json` and `samples.jsonl`.
 //!
-//! The same data and models give the same report, byte for byte, apart from [`Report::speed`] and what is ranked by
-//! it.
+//! The same data and models give the same report, byte for byte, apart from [`Report::speed`], what is ranked by it, and
+//! [`Report::machine`].
+
+mod estimate;
+mod judge;
+mod memorisation;
+mod origin;
+mod outcome;
+mod robustness;
+mod task;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,15 +19,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, json};
 
+pub use estimate::{Better, Comparison, Estimate, LossPart, PartedBy};
+pub use judge::{Agreement, Judge, JudgedPair};
+pub use memorisation::{COPY_CHARACTERS, Concern, Copied, Exposure, Memorisation, PrivateSaid, Sharing};
+pub use origin::{Machine, Origin};
+pub use outcome::{OUTCOMES_FILE, Outcome};
+pub use robustness::{Perturbation, Perturbed};
+pub use task::TaskReport;
+
 /// The figures, for programs.
 pub const FILE: &str = "report.json";
 /// Talks with every model's replies, one a line.
 pub const SAMPLES_FILE: &str = "samples.jsonl";
 /// The same for people.
 pub const PAGE_FILE: &str = "report.html";
+/// The page in short, for a README or a pull request.
+pub const SUMMARY_FILE: &str = "report.md";
 
 /// `report.json`: several models measured on the same held-out conversations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// What they were measured on.
     pub data: HeldOut,
@@ -29,8 +47,20 @@ pub struct Report {
     /// to run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranking: Vec<Ranking>,
+    /// Each pair of models by each figure of which it is known which value is the better.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
+    /// What another model thinks of the replies, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Judge>,
+    /// What the report was made of, where the program that measured told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// How fast each model is on the machine that evaluated it, by the model's name.
     pub speed: BTreeMap<String, Speed>,
+    /// That machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
 }
 
 /// The models by one figure.
@@ -43,7 +73,7 @@ pub struct Ranking {
 }
 
 /// The held-out conversations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldOut {
     /// Conversations in the test split.
     pub test_conversations: usize,
@@ -62,7 +92,7 @@ pub struct HeldOut {
 }
 
 /// What one model reaches.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelReport {
     /// The name it was given.
     pub name: String,
@@ -74,6 +104,9 @@ pub struct ModelReport {
     pub vocab_size: usize,
     /// The longest context, in tokens.
     pub context_length: usize,
+    /// Bytes of the file of weights, counts or index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_bytes: Option<u64>,
     /// What the model holds in memory to be served, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ServingMemory>,
@@ -96,15 +129,42 @@ pub struct ModelReport {
     pub context_recall: Option<f64>,
     /// What the figures above count.
     pub counts: Counts,
+    /// Every figure with its interval, by its name, units in it. Of the loss: `loss_nats_per_token`, `perplexity`,
+    /// `bits_per_byte`, `bits_per_character`, `next_token_accuracy`. Of the replies, after `greedy.` or `sampled.`:
+    /// `chrf_plus_plus`, `bleu_characters`, `bleu_words` and `rouge_l` (0 to 100), `action_accuracy`, `context_recall`,
+    /// `polite`, `honest`, `refused`, `empty`, `unfinished` and `repetition` (shares), `characters` (a reply).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, Estimate>,
+    /// How varied the replies are, in two ways of decoding: `greedy`, `sampled`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub diversity: BTreeMap<String, Diversity>,
+    /// The loss by topic, turn and length.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loss_parts: Vec<LossPart>,
     /// Action accuracy for each topic, in the order of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub action_accuracy_by_topic: Vec<Share>,
     /// Recall for each slot, in the order of their names; a value counts by itself here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub context_recall_by_slot: Vec<Share>,
+    /// Recall by how many of the user's turns ago the value was said, from 1; a value counts by itself here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context_recall_by_distance: Vec<Share>,
     /// Actions taken for others, the most frequent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusions: Vec<Confusion>,
+    /// The actions that are most often taken for others, or others for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion_table: Option<ConfusionTable>,
+    /// What careless writing costs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub robustness: Vec<Perturbed>,
+    /// Multiple-choice tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskReport>,
+    /// What it gives away of its training data, where that is at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memorisation: Option<Memorisation>,
     /// How the loss fell in training, where the model's directory tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learning_curve: Vec<CurvePoint>,
@@ -159,7 +219,7 @@ pub struct Counts {
 /// A part of something counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Share {
-    /// The topic or slot.
+    /// The topic, slot or distance.
     pub name: String,
     /// How many succeeded.
     pub correct: usize,
@@ -176,6 +236,30 @@ pub struct Confusion {
     pub chosen: String,
     /// How often.
     pub count: usize,
+}
+
+/// Actions that are expected, against actions that are carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfusionTable {
+    /// The actions, in the order of their names. `[K]`
+    pub actions: Vec<String>,
+    /// Replies, by expected action and carried-out action; the last column holds those of any other action and of none.
+    /// `[K, K + 1]`
+    pub counts: Vec<Vec<usize>>,
+}
+
+/// How varied replies are: figures of them all together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Diversity {
+    /// Replies.
+    pub replies: usize,
+    /// Different words among all words (Li et al. 2016).
+    pub distinct_1: f64,
+    /// Different pairs of words among all pairs.
+    pub distinct_2: f64,
+    /// Mean BLEU of a reply against the other replies (Zhu et al. 2018), characters as words, 0 to 100; high where a model
+    /// says the same to everything. Over a fixed choice of the replies where they are many.
+    pub self_bleu: f64,
 }
 
 /// A point of a learning curve; each loss is present where it was measured.
@@ -202,10 +286,24 @@ pub struct Speed {
     pub tokens_per_second: f64,
     /// Seconds from the end of a question to the first token, median.
     pub seconds_to_first_token: f64,
+    /// The same at given lengths of the context, the shortest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_context: Vec<ContextSpeed>,
     /// Threads in use.
     pub threads: usize,
     /// Seconds that the whole evaluation of this model took.
     pub evaluation_seconds: f64,
+}
+
+/// Speed of one model behind a prompt of a given length.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContextSpeed {
+    /// Tokens of the prompt.
+    pub tokens: usize,
+    /// Seconds to read it and to give the logits of the first token, median.
+    pub seconds_to_first_token: f64,
+    /// Tokens generated in a second after it, median.
+    pub tokens_per_second: f64,
 }
 
 /// A line of `samples.jsonl`: a talk with the replies of every model.
@@ -265,10 +363,14 @@ pub struct SampleReply {
 impl Report {
     /// Reads `report.json` of a directory and checks that it tells of a model.
     pub fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join(FILE);
-        let report: Self = json::read(&path)?;
+        Self::read_file(&dir.join(FILE))
+    }
+
+    /// The same for a report of any name.
+    pub fn read_file(path: &Path) -> Result<Self> {
+        let report: Self = json::read(path)?;
         if report.models.is_empty() {
-            return Err(Error::malformed(&path, "figures of at least one model", "none"));
+            return Err(Error::malformed(path, "figures of at least one model", "none"));
         }
         Ok(report)
     }

@@ -2,12 +2,13 @@
 
 use schemars::{Schema, schema_for};
 
+use crate::canaries::Canaries;
 use crate::config::{GenerationConfig, ModelConfig};
 use crate::conversation::Conversation;
 use crate::metrics::Row;
 use crate::participants::Participants;
 use crate::preprocess::Summary;
-use crate::report::{Report, Sample};
+use crate::report::{Outcome, Report, Sample};
 use crate::response::ResponseTemplate;
 use crate::sources::Sources;
 use crate::tokenizer::TokenizerConfig;
@@ -17,10 +18,12 @@ use crate::tokenizer::TokenizerConfig;
 /// Tokens and weights are safetensors, described in [`crate::shard`] and [`crate::weights`].
 pub fn all() -> Vec<(&'static str, Schema)> {
     vec![
+        ("canaries.schema.json", schema_for!(Canaries)),
         ("config.schema.json", schema_for!(ModelConfig)),
         ("conversations.schema.json", schema_for!(Conversation)),
         ("generation_config.schema.json", schema_for!(GenerationConfig)),
         ("metrics.schema.json", schema_for!(Row)),
+        ("outcomes.schema.json", schema_for!(Outcome)),
         ("participants.schema.json", schema_for!(Participants)),
         ("preprocess.schema.json", schema_for!(Summary)),
         ("report.schema.json", schema_for!(Report)),

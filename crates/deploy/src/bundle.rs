@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use artifact::config::ModelConfig;
+use artifact::model_card::{self, Card};
+use artifact::report::Report;
+use artifact::sources::Sources;
 use artifact::{OutDir, checksums};
 use clap::Args;
 use fs_err as fs;
 use model::chat::Chat;
 use terminal::Lang;
-
-use crate::model_card::{self, Background};
 
 /// The server binary's name in a bundle.
 pub(crate) const BINARY: &str = if cfg!(windows) { "naman.exe" } else { "naman" };
@@ -43,12 +44,48 @@ const FILES: [(&str, &str); 5] = [
     ("naman.service", include_str!("../bundle/naman.service")),
 ];
 
+const HOW_TO_RUN: &str = "\
+## How to run it
+
+```sh
+./naman serve                  # a chat page and an API in OpenAI's form at http://127.0.0.1:8000/
+./naman serve --host 0.0.0.0   # the same for other machines; put a proxy with TLS and a password before it
+./naman chat                   # in the terminal
+podman build -t naman . && podman run -p 8000:8000 naman
+```
+
+```sh
+curl http://127.0.0.1:8000/v1/chat/completions -H 'content-type: application/json' \\
+  -d '{\"messages\": [{\"role\": \"user\", \"content\": \"안녕하세요\"}]}'
+```
+
+The chat page is inside the program; it keeps a talk in the browser alone, and the server logs no contents.
+`SHA256SUMS` lists every file and is checked whenever the program starts on this bundle.
+";
+
+const FOR_OTHERS: &str = "
+`model/` is a Hugging Face model directory: `transformers` (`AutoModelForCausalLM`, `AutoTokenizer`) loads it as it is.
+";
+
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     // A bundle that cannot answer is worse than none, so the model is read as the server would read it.
     let chat = Chat::read(&arguments.model)?;
     let config = ModelConfig::read(&arguments.model)?;
-    let background = Background::read(arguments.conversations.as_deref(), arguments.report.as_deref())?;
-    let card = model_card::write(&config, &chat, &background);
+    let sources = arguments.conversations.as_deref().map(Sources::read).transpose()?;
+    let report = arguments.report.as_deref().map(Report::read).transpose()?;
+    let card = Card {
+        config: &config,
+        generation: &chat.generation,
+        parameters: chat.model.parameters(),
+        vocab_size: chat.model.vocab_size(),
+        context_length: chat.model.context_length(),
+        sources: sources.as_ref(),
+        report: report.as_ref(),
+        name: None,
+    };
+    let for_others =
+        if model_card::is_for_transformers(&config) { FOR_OTHERS } else { "\nOnly naman reads `model/`.\n" };
+    let card = format!("{}{HOW_TO_RUN}{for_others}", model_card::write(&card));
     let executable = std::env::current_exe().context("finding this program's own file")?;
 
     let out = OutDir::create(&arguments.out)?;
@@ -56,7 +93,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     copy_files(&arguments.model, &dir.join(MODEL))?;
     // Copied with its permissions, so it stays executable.
     fs::copy(&executable, dir.join(BINARY))?;
-    fs::write(dir.join("MODEL_CARD.md"), card)?;
+    fs::write(dir.join(model_card::FILE), card)?;
     for (name, text) in FILES {
         fs::write(dir.join(name), text)?;
     }

@@ -1,7 +1,6 @@
 //! The `deploy` stage: bundles a model, chats with it, serves it.
 
 mod bundle;
-mod model_card;
 mod sampling;
 pub mod serve;
 mod store;

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use artifact::report::{Confusion, Counts, Share};
+use artifact::conversation::{Message, Role};
+use artifact::report::{Confusion, ConfusionTable, Counts, Share};
 use model::generate::FinishReason;
 use rayon::prelude::*;
 
+use crate::confusion::Confusions;
 use crate::held_out::Answer;
 use crate::nearest::Responses;
 use crate::replies::Reply;
-
-/// Confusions that are worth a look.
-const CONFUSIONS: usize = 12;
 
 /// Replies judged against the turns of the conversations.
 #[derive(Debug, Default)]
@@ -22,8 +21,12 @@ pub(crate) struct Judged {
     pub(crate) by_topic: Vec<Share>,
     /// Recall for each slot.
     pub(crate) by_slot: Vec<Share>,
+    /// Recall for each distance in turns.
+    pub(crate) by_distance: Vec<Share>,
     /// Actions most often taken for others.
     pub(crate) confusions: Vec<Confusion>,
+    /// Those actions against each other.
+    pub(crate) confusion_table: Option<ConfusionTable>,
     /// The verdict on each reply's action, none where it is not looked for. `[answers]`
     pub(crate) verdicts: Vec<Option<Verdict>>,
 }
@@ -59,13 +62,13 @@ fn share(correct: usize, count: usize) -> Option<f64> {
 /// *Action accuracy*: the response nearest to the reply belongs to the action of the turn. *Context recall*: the
 /// reply holds every value that the turn repeats from earlier ones.
 pub(crate) fn judge(answers: &[Answer<'_>], replies: &[Reply], responses: Option<&Responses>) -> Judged {
-    let verdicts: Vec<Option<Verdict>> =
-        answers.par_iter().zip(replies).map(|(answer, reply)| verdict(answer, reply, responses?)).collect();
+    let verdicts = verdicts(answers, replies, responses);
 
     let mut counts = Counts::default();
     let mut topics: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let mut slots: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    let mut confusions: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut distances: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    let mut confusions = Confusions::default();
     for ((answer, reply), verdict) in answers.iter().zip(replies).zip(&verdicts) {
         counts.reply_tokens += reply.tokens;
         counts.unfinished_replies += usize::from(reply.finish == Some(FinishReason::Length));
@@ -75,9 +78,8 @@ pub(crate) fn judge(answers: &[Answer<'_>], replies: &[Reply], responses: Option
             let (correct, total) =
                 topics.entry(answer.talk.topic.as_deref().unwrap_or_default()).or_default();
             count(correct, total, verdict.correct);
-            if let (false, Some(chosen)) = (verdict.correct, &verdict.action) {
-                *confusions.entry((expected, chosen)).or_default() += 1;
-            }
+            let chosen = if verdict.correct { Some(expected) } else { verdict.action.as_ref() };
+            confusions.count(expected, chosen.map(String::as_str));
         }
         let values = &answer.message.recall;
         if values.is_empty() {
@@ -86,23 +88,40 @@ pub(crate) fn judge(answers: &[Answer<'_>], replies: &[Reply], responses: Option
         let repeated = values.iter().all(|value| reply.text.contains(value.as_str()));
         count(&mut counts.recall_correct, &mut counts.recall_turns, repeated);
         for value in values {
+            let repeated = reply.text.contains(value.as_str());
             let slot = answer.message.slots.iter().find(|slot| slot.value == *value);
             let (correct, total) = slots.entry(slot.map_or("", |slot| slot.name.as_str())).or_default();
-            count(correct, total, reply.text.contains(value.as_str()));
+            count(correct, total, repeated);
+            if let Some(distance) = distance(answer.history(), value) {
+                let (correct, total) = distances.entry(distance).or_default();
+                count(correct, total, repeated);
+            }
         }
     }
-    let mut confusions: Vec<Confusion> = confusions
-        .into_iter()
-        .map(|((expected, chosen), count)| Confusion {
-            expected: expected.into(),
-            chosen: chosen.into(),
-            count,
-        })
-        .collect();
-    // Stable: equals stay in the order of their names.
-    confusions.sort_by_key(|confusion| std::cmp::Reverse(confusion.count));
-    confusions.truncate(CONFUSIONS);
-    Judged { counts, by_topic: shares(topics), by_slot: shares(slots), confusions, verdicts }
+    Judged {
+        counts,
+        by_topic: shares(topics),
+        by_slot: shares(slots),
+        by_distance: shares(distances),
+        confusions: confusions.most_frequent(),
+        confusion_table: confusions.table(),
+        verdicts,
+    }
+}
+
+/// How many of the user's turns ago a value was said last; 0 is the turn that asks.
+fn distance(history: &[Message], value: &str) -> Option<usize> {
+    let said = history.iter().rev().filter(|message| message.role == Role::User);
+    said.enumerate().find(|(_, message)| message.content.contains(value)).map(|(distance, _)| distance)
+}
+
+/// The verdict on the reply to each answer's history.
+pub(crate) fn verdicts(
+    answers: &[Answer<'_>],
+    replies: &[Reply],
+    responses: Option<&Responses>,
+) -> Vec<Option<Verdict>> {
+    answers.par_iter().zip(replies).map(|(answer, reply)| verdict(answer, reply, responses?)).collect()
 }
 
 fn verdict(answer: &Answer<'_>, reply: &Reply, responses: &Responses) -> Option<Verdict> {
@@ -120,9 +139,9 @@ fn count(correct: &mut usize, total: &mut usize, success: bool) {
     *total += 1;
 }
 
-fn shares(counts: BTreeMap<&str, (usize, usize)>) -> Vec<Share> {
+fn shares(counts: BTreeMap<impl ToString, (usize, usize)>) -> Vec<Share> {
     counts
         .into_iter()
-        .map(|(name, (correct, count))| Share { name: name.to_owned(), correct, count })
+        .map(|(name, (correct, count))| Share { name: name.to_string(), correct, count })
         .collect()
 }

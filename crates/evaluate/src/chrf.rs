@@ -84,6 +84,12 @@ impl Hypothesis {
 
     /// The score against one reference.
     pub(crate) fn score(&self, reference: &str) -> f64 {
+        let (totals, matches) = self.matches(reference);
+        f_score(&self.totals, &totals, &matches)
+    }
+
+    /// The n-grams of a reference, and those that both texts have.
+    pub(crate) fn matches(&self, reference: &str) -> (Totals, Totals) {
         let mut left: Vec<u32> = self.counts.iter().map(|(_, count)| *count).collect();
         let mut totals = Totals::default();
         let mut matches = Totals::default();
@@ -96,19 +102,24 @@ impl Hypothesis {
                 matches[ngram.order] += 1;
             }
         });
-        f_score(&self.totals, &totals, &matches)
+        (totals, matches)
     }
 }
 
 /// F-score, 0 to 100, from the n-grams of a hypothesis, of a reference, and those that they share.
 pub(crate) fn f_score(hypothesis: &Totals, reference: &Totals, matches: &Totals) -> f64 {
+    f_score_of((0..ORDER).map(|order| [hypothesis[order], reference[order], matches[order]].map(f64::from)))
+}
+
+/// As [`f_score`], from the three counts of each order.
+pub(crate) fn f_score_of(counts: impl Iterator<Item = [f64; 3]>) -> f64 {
     let mut precision = 0.0;
     let mut recall = 0.0;
     let mut orders = 0.0;
-    for order in 0..ORDER {
-        if hypothesis[order] > 0 && reference[order] > 0 {
-            precision += f64::from(matches[order]) / f64::from(hypothesis[order]);
-            recall += f64::from(matches[order]) / f64::from(reference[order]);
+    for [hypothesis, reference, matches] in counts {
+        if hypothesis > 0.0 && reference > 0.0 {
+            precision += matches / hypothesis;
+            recall += matches / reference;
             orders += 1.0;
         }
     }
@@ -138,7 +149,7 @@ pub(crate) fn each_ngram(text: &str, mut visit: impl FnMut(Ngram)) {
 }
 
 /// White space as Python's `str.split` sees it: Unicode's, and the four separators U+001C to U+001F.
-fn is_space(character: char) -> bool {
+pub(crate) fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1C}'..='\u{1F}').contains(&character)
 }
 

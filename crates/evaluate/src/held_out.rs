@@ -9,7 +9,7 @@ use artifact::{Error, Result};
 use crate::chrf::mix;
 
 /// The file that preprocessing writes the test split to.
-const FILE: &str = "test.jsonl";
+pub(crate) const FILE: &str = "test.jsonl";
 
 /// Conversations to measure.
 pub(crate) struct Conversations {
@@ -20,12 +20,12 @@ pub(crate) struct Conversations {
 }
 
 impl Conversations {
-    /// Reads the test split of a data directory and chooses up to `limit` conversations, spread evenly over it
+    /// Reads the test split of a data directory and chooses up to `limit` conversations where there is one, spread evenly over it
     /// (systematic sampling: every n-th, from a start that follows from `seed`).
     ///
     /// # Errors
     /// When the split is missing, damaged, empty, or has no turn of the assistant.
-    pub(crate) fn read(dir: &Path, limit: usize, seed: u64) -> Result<Self> {
+    pub(crate) fn read(dir: &Path, limit: Option<usize>, seed: u64) -> Result<Self> {
         let path = dir.join(FILE);
         if !path.is_file() {
             return Err(Error::malformed(dir, format!("a file {FILE}"), "none")
@@ -41,16 +41,16 @@ impl Conversations {
         if all.is_empty() {
             return empty("held-out conversations", "an empty file");
         }
-        let chosen = spread(all, limit, seed);
+        let chosen = spread(all, limit.unwrap_or(available), seed);
         if !chosen.iter().flat_map(|talk| &talk.messages).any(|message| message.role == Role::Assistant) {
             return empty("a turn of the assistant", "conversations without any");
         }
         Ok(Self { chosen, available })
     }
 
-    /// Every turn of the assistant, with the conversation that it belongs to.
+    /// Every turn of the assistant.
     pub(crate) fn answers(&self) -> impl Iterator<Item = Answer<'_>> {
-        self.chosen.iter().flat_map(answers_of)
+        self.chosen.iter().enumerate().flat_map(|(place, talk)| answers_of(place, talk))
     }
 
     /// What is measured, in figures; actions count only where there are responses to look for.
@@ -67,18 +67,20 @@ impl Conversations {
     }
 }
 
-/// Every turn of the assistant in a conversation.
-pub(crate) fn answers_of(talk: &Conversation) -> impl Iterator<Item = Answer<'_>> {
+/// Every turn of the assistant in the conversation at `place`.
+fn answers_of(place: usize, talk: &Conversation) -> impl Iterator<Item = Answer<'_>> {
     talk.messages
         .iter()
         .enumerate()
         .filter(|(_, message)| message.role == Role::Assistant)
-        .map(move |(index, message)| Answer { talk, index, message })
+        .map(move |(index, message)| Answer { place, talk, index, message })
 }
 
 /// A turn of the assistant in a conversation.
 #[derive(Clone, Copy)]
 pub(crate) struct Answer<'a> {
+    /// The conversation's place among those measured.
+    pub(crate) place: usize,
     /// The conversation.
     pub(crate) talk: &'a Conversation,
     /// Its place in the conversation.

@@ -1,8 +1,9 @@
 //! The report in a few lines for the terminal.
 
-use artifact::report::{ModelReport, Report, Sample, SampleKind};
+use artifact::report::{Estimate, ModelReport, Report, Sample, SampleKind};
 use terminal::Lang;
 
+use crate::gate::Change;
 use crate::ranking::{FIGURES, Figure};
 
 /// Columns between two figures.
@@ -21,6 +22,20 @@ pub(crate) fn print(report: &Report, samples: &[Sample]) {
         for reply in &turn.replies {
             eprintln!("  {}: {}", reply.model, one_line(&reply.text));
         }
+    }
+}
+
+/// Prints how each figure of the gate changed, to stderr.
+pub(crate) fn print_changes(changes: &[Change]) {
+    for change in changes {
+        let verdict =
+            if change.fell() { Lang::pick("나빠짐", "fell") } else { Lang::pick("통과", "passes") };
+        let interval = Lang::pick("95 % 구간", "95 % interval");
+        let Estimate { value, low, high, .. } = change.change;
+        eprintln!(
+            "{}: {}: {:.4} -> {:.4} ({value:+.4}, {interval} {low:+.4} .. {high:+.4}): {verdict}",
+            change.model, change.figure, change.before, change.now
+        );
     }
 }
 

@@ -1,13 +1,12 @@
 //! Sample talks: fixed questions, and held-out conversations beside what was truly said.
 
-use artifact::config::GenerationConfig;
 use artifact::conversation::{Message, Role};
 use artifact::report::{Sample, SampleKind, SampleReply, SampleTurn};
 use model::chat::Chat;
 
 use crate::answers::Verdict;
 use crate::held_out::Answer;
-use crate::replies::{self, Reply};
+use crate::replies::{self, Decoding, Reply};
 
 /// Questions that any Korean chatbot should be able to answer.
 pub(crate) const QUESTIONS: [&str; 4] =
@@ -65,12 +64,12 @@ fn said_last(history: &[Message]) -> String {
 }
 
 /// Lets a model answer the questions; its own replies become the history.
-pub(crate) fn answer_questions(samples: &mut [Sample], name: &str, chat: &Chat, settings: &GenerationConfig) {
+pub(crate) fn answer_questions(samples: &mut [Sample], name: &str, chat: &Chat, decoding: &Decoding) {
     for sample in samples.iter_mut().filter(|sample| sample.kind == SampleKind::Prompt) {
         let mut history = Vec::new();
         for turn in &mut sample.turns {
             history.push(Message::user(&turn.user));
-            let text = replies::reply(chat, &history, settings).text;
+            let text = replies::reply(chat, &history, decoding).text;
             history.push(Message::assistant(&text));
             turn.replies.push(SampleReply { model: name.to_owned(), text, action: None, correct: None });
         }

@@ -32,7 +32,7 @@ use rayon::prelude::*;
 use self::block::{Block, BlockScratch, BlockTape};
 pub use self::config::Config;
 pub(crate) use self::cross_entropy::rows_of_logits;
-use self::cross_entropy::{CrossEntropyScratch, HeadGradient, cross_entropy};
+use self::cross_entropy::{CrossEntropyScratch, HeadGradient, cross_entropy, predict};
 pub use self::dropout::Dropout;
 use self::linear::Linear;
 use self::norm::RmsNorm;
@@ -43,7 +43,7 @@ use self::time::{Steps, Time};
 use crate::batch::IGNORE;
 use crate::language_model::Turn;
 use crate::params::Visitor;
-use crate::{Batch, LanguageModel, Params, Session};
+use crate::{Batch, LanguageModel, Params, Prediction, Session};
 
 /// Takes a tensor's name within its block, its shape, and its values.
 type NamedTensor<'v, 'a> = &'v mut dyn FnMut(&str, &[usize], &'a [f32]);
@@ -411,13 +411,16 @@ impl LanguageModel for Decoder {
     }
 
     fn score(&self, tokens: &[u32]) -> Vec<f32> {
+        let predictions = self.predict(tokens, &vec![1; tokens.len()]);
+        predictions.into_iter().map(|prediction| prediction.log_probability).collect()
+    }
+
+    fn predict(&self, tokens: &[u32], loss: &[u8]) -> Vec<Prediction> {
         let mut batch = Batch::new();
-        batch.push(tokens, &vec![1; tokens.len()]);
+        batch.push(tokens, loss);
         let mut tape = Tape::default();
         self.forward(&batch, &mut tape, None);
-        let nats =
-            cross_entropy(tape.hidden.view(), self.head(), &tape.targets, None, &mut tape.cross_entropy);
-        nats.into_iter().map(|nats| -nats).collect()
+        predict(tape.hidden.view(), self.head(), &tape.targets, &mut tape.cross_entropy)
     }
 
     fn session(&self) -> Box<dyn Session + '_> {

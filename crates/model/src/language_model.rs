@@ -18,6 +18,20 @@ pub trait LanguageModel: Send + Sync {
     /// `[T - 1]`, its element t for token t + 1.
     fn score(&self, tokens: &[u32]) -> Vec<f32>;
 
+    /// What the model makes of the targets among `tokens` `[T]`: those after the first for which `loss` `[T]` is 1, in
+    /// their order.
+    fn predict(&self, tokens: &[u32], loss: &[u8]) -> Vec<Prediction> {
+        let mut session = self.session();
+        let scores = self.score(tokens);
+        let targets = (1..tokens.len()).filter(|&t| loss[t] == 1);
+        let predictions = targets.map(|t| {
+            let unread = session.len();
+            let likeliest = likeliest(session.feed(&tokens[unread..t])) == tokens[t];
+            Prediction { log_probability: scores[t - 1], likeliest }
+        });
+        predictions.collect()
+    }
+
     /// Starts reading a talk.
     fn session(&self) -> Box<dyn Session + '_>;
 
@@ -45,6 +59,23 @@ pub struct Turn<'t, 'm> {
     pub session: &'t mut (dyn Session + 'm),
     /// What it reads next; at least one.
     pub tokens: &'t [u32],
+}
+
+/// What a model makes of a token that follows others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// Natural logarithm of its probability.
+    pub log_probability: f32,
+    /// Whether no other token is likelier, and none of those before it in the vocabulary as likely.
+    pub likeliest: bool,
+}
+
+/// The token of the highest logit, the first of equals.
+pub(crate) fn likeliest(logits: &[f32]) -> u32 {
+    let highest = logits.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (token, &logit)| {
+        if logit > best.1 { (token, logit) } else { best }
+    });
+    highest.0 as u32
 }
 
 /// A talk as a model has read it so far (its KV cache, or recurrent state).

@@ -29,7 +29,7 @@ pub use bm25::Bm25;
 use decoder::Config;
 pub use decoder::Decoder;
 pub use kernels::Precision;
-pub use language_model::{LanguageModel, Session, Turn};
+pub use language_model::{LanguageModel, Prediction, Session, Turn};
 pub use ngram::Ngram;
 pub use params::{Params, Visitor};
 pub use preset::Preset;

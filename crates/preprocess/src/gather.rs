@@ -6,7 +6,6 @@ use std::path::Path;
 
 use artifact::Result;
 use artifact::conversation::{self, Conversation, Split};
-use artifact::json::Block;
 use artifact::preprocess::{Changes, Options, PrivateKind, Reason, Shard};
 use fs_err as fs;
 use terminal::{Lang, Progress};
@@ -87,8 +86,8 @@ pub(crate) struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Reads the conversations of `from`, and keeps what passes in `dir`.
-    pub(crate) fn gather(&self, from: &Path, dir: &Path) -> Result<Gathered> {
+    /// Reads the conversations of `from`, then those that are planted, and keeps what passes in `dir`.
+    pub(crate) fn gather(&self, from: &Path, planted: Vec<Conversation>, dir: &Path) -> Result<Gathered> {
         let column = |name: &str| Column::create(&dir.join(name));
         let banding = self.options.near_duplicates.map(Banding::new);
         let mut gathered = Gathered {
@@ -110,27 +109,23 @@ impl Gate<'_> {
             conversation::read_blocks(from, BLOCK)?,
             |block| {
                 progress.inc(block.size());
-                self.pass(block, banding)
+                self.pass(conversation::of_block(block), banding)
             },
-            |(lines, passed, tally)| {
-                let mut lines = lines.as_slice();
-                for one in passed {
-                    let (line, rest) = lines.split_at(one.length);
-                    lines = rest;
-                    gathered.push(line, &one)?;
-                }
-                gathered.tally.merge(tally);
-                Ok(())
-            },
+            |passed| gathered.add(passed),
         )?;
+        gathered.add(self.pass(planted.into_iter().map(Ok), banding)?)?;
         progress.finish();
         gathered.spool.finish()?;
         Ok(gathered)
     }
 
-    fn pass(&self, block: &Block, banding: Option<Banding>) -> Result<(Vec<u8>, Vec<Passed>, Tally)> {
+    fn pass(
+        &self,
+        talks: impl Iterator<Item = Result<Conversation>>,
+        banding: Option<Banding>,
+    ) -> Result<(Vec<u8>, Vec<Passed>, Tally)> {
         let (mut lines, mut passed, mut tally) = (Vec::new(), Vec::new(), Tally::default());
-        for talk in conversation::of_block(block) {
+        for talk in talks {
             let mut talk = talk?;
             let mut changes = Changes::default();
             talk.messages = clean::clean_messages(talk.messages, &mut changes);
@@ -194,6 +189,18 @@ fn holds(shard: Shard, question: u64) -> bool {
 }
 
 impl Gathered {
+    /// Adds what a pass left, in its order.
+    fn add(&mut self, (lines, passed, tally): (Vec<u8>, Vec<Passed>, Tally)) -> Result<()> {
+        let mut lines = lines.as_slice();
+        for one in passed {
+            let (line, rest) = lines.split_at(one.length);
+            lines = rest;
+            self.push(line, &one)?;
+        }
+        self.tally.merge(tally);
+        Ok(())
+    }
+
     fn push(&mut self, line: &[u8], passed: &Passed) -> Result<()> {
         let index = self.spool.push(line)?;
         self.standings.push(Standing { split: passed.split, dropped: None });

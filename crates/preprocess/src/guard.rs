@@ -8,10 +8,10 @@ use artifact::conversation::{Conversation, Message};
 use artifact::participants::Participants;
 use artifact::preprocess::{Privacy, PrivateKind, Reason};
 use artifact::sources::{self, Sources};
+use privacy::{Names, Placeholders};
 
 use crate::decontaminate::TestSet;
 use crate::examples;
-use crate::privacy::{Names, Placeholders};
 
 /// Stands between what was said and what is learnt.
 #[derive(Debug)]

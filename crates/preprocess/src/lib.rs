@@ -6,6 +6,7 @@
 //! Conversations are never all in memory. The first pass ([`gather`]) puts what is left of them on disk, with keys by
 //! which later passes compare them; two bytes of memory for each ([`standing`]) say what was decided.
 
+mod canaries;
 mod clean;
 mod column;
 mod cut;
@@ -21,7 +22,6 @@ mod options;
 mod output;
 mod page;
 mod picture;
-pub mod privacy;
 mod quality;
 mod repeats;
 mod rounds;
@@ -110,6 +110,10 @@ pub struct Arguments {
     /// cut. With less, comparing takes more passes, and the rarest words are left out when the tokenizer is fitted
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub memory: usize,
+    /// Plant this many invented telephone numbers in train, each in eight conversations, so that evaluate can measure
+    /// what a model trained on such data gives away; at most 1000
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub canaries: u32,
     /// Directory to write; must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -146,7 +150,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let out = OutDir::create(&out)?;
 
     let gate = Gate { options: &options, filters: &filters, guard: &guard };
-    let mut gathered = gate.gather(&from, out.path())?;
+    let canaries = options.canaries.map(canaries::invent);
+    let planted = canaries.as_ref().map(|canaries| canaries::talks(canaries, &from)).transpose()?;
+    let mut gathered = gate.gather(&from, planted.unwrap_or_default(), out.path())?;
     let mut pairs = FirstPairs::default();
     compare(&mut gathered, &options, memory, &mut pairs)?;
     let Gathered { spool, mut standings, questions, fingerprints, longest, mut tally, .. } = gathered;
@@ -190,6 +196,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     show(pairs, &spool, &guard, &mut tally.examples)?;
     spool.remove()?;
     copy_responses(&from, out.path())?;
+    if let Some(canaries) = canaries {
+        canaries.write(out.path())?;
+    }
     let counts = dropped(&standings, &tally.drops);
     let size = tokenizer.vocab_size();
     let summary = Summary {

@@ -73,6 +73,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         privacy,
         near_duplicates,
         shard,
+        canaries,
         ..
     } = arguments;
     if !(SMALLEST_VOCABULARY..=LARGEST_VOCABULARY).contains(&vocab_size) {
@@ -128,6 +129,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Options> {
         near_duplicates,
         decontaminate_texts: None,
         shard,
+        canaries: (canaries > 0).then_some(canaries as usize),
         quality: quality(arguments)?,
     })
 }

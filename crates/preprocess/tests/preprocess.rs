@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use artifact::canaries::Canaries;
 use artifact::conversation::{Conversation, ConversationWriter, Message, Role, Slot, Split};
 use artifact::participants::{Participants, SourceParticipants};
 use artifact::preprocess::{PrivateKind, Reason, Summary};
@@ -432,6 +433,26 @@ fn near_duplicates_are_dropped_when_asked_for() {
     case.run("one-thread", &["--near-duplicates", "0.8", "--threads", "1"]);
     assert_eq!(files(&case.out("near")), files(&case.out("one-thread")));
     case.check_failure(&["--near-duplicates", "1.5"], &["--near-duplicates 1.5", "0.8"]);
+}
+
+#[test]
+fn canaries_are_treated_like_what_people_say() {
+    let case = Case::new(&talks());
+    let said = |name: &str| {
+        let tokenizer = ChatTokenizer::read(&case.out(name)).unwrap();
+        let documents = shard::read_split(&case.out(name), Split::Train).unwrap();
+        let secrets = Canaries::read(&case.out(name)).unwrap().unwrap().canaries;
+        let texts: Vec<String> = documents.iter().map(|document| tokenizer.decode(document.tokens)).collect();
+        texts.iter().filter(|text| secrets.iter().any(|canary| text.contains(&canary.secret))).count()
+    };
+    let summary = case.run("planted", &["--canaries", "3"]);
+    assert_eq!((said("planted"), summary.options.canaries), (24, Some(3)));
+    case.run("once", &["--canaries", "3", "--near-duplicates", "0.8"]);
+    assert_eq!(said("once"), 3);
+    case.run("masked", &["--canaries", "3", "--near-duplicates", "0.8", "--privacy", "mask"]);
+    assert_eq!(said("masked"), 0);
+    let summary = case.run("none", &[]);
+    assert_eq!((Canaries::read(&case.out("none")).unwrap(), summary.options.canaries), (None, None));
 }
 
 #[test]

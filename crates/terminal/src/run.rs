@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 use std::panic;
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 
 use clap::{Args, Parser};
 
@@ -41,10 +41,11 @@ fn parse_threads(text: &str) -> Result<usize, String> {
 
 /// Parses the command line, sets language and threads, and runs `command`.
 ///
-/// An error is printed as one line, `program: cause: cause`, and becomes exit code 2. A closed pipe is no error.
-pub fn run<A: Parser>(
+/// An error is printed as one line, `program: cause: cause`, and becomes exit code 2. A closed pipe is no error. What else
+/// may come out of a command has its own exit code.
+pub fn run<A: Parser, T: Termination>(
     common: impl FnOnce(&A) -> &Common,
-    command: impl FnOnce(A) -> anyhow::Result<()>,
+    command: impl FnOnce(A) -> anyhow::Result<T>,
 ) -> ExitCode {
     succeed_on_closed_stdout();
     let arguments = A::parse();
@@ -57,7 +58,7 @@ pub fn run<A: Parser>(
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
     match command(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(outcome) => outcome.report(),
         Err(error) if fails_for(&error, &[io::ErrorKind::BrokenPipe]) => ExitCode::SUCCESS,
         Err(error) => {
             // Where stderr is closed as well, the exit code alone must tell.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::{Findings, collect, model};
+use crate::canaries::{self, Canaries};
 use crate::conversation::{Conversation, Split};
 use crate::json::Lines;
 use crate::preprocess::{self, SplitFigures, Summary};
@@ -15,6 +16,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     let tokenizer = model::check_tokenizer(findings);
     let summary = check_summary(findings, tokenizer.as_ref());
     collect::check_responses(findings);
+    check_canaries(findings, summary.as_ref());
     let mut ids = HashSet::new();
     for split in Split::ALL {
         let found = check_split(findings, split, tokenizer.as_ref(), &mut ids);
@@ -42,6 +44,17 @@ fn check_summary(findings: &mut Findings<'_>, tokenizer: Option<&ChatTokenizer>)
         findings.add(path, Place::Whole, expected, summary.vocabulary.size.to_string());
     }
     Some(summary)
+}
+
+fn check_canaries(findings: &mut Findings<'_>, summary: Option<&Summary>) {
+    let path = findings.dir().join(canaries::FILE);
+    let Some(canaries) = findings.take(&path, Canaries::read(findings.dir())) else { return };
+    let planted = canaries.map(|file| file.canaries.len());
+    let stated = summary.map(|summary| summary.options.canaries);
+    if stated.is_some_and(|stated| stated != planted) {
+        let expected = format!("{} canaries, as {} says", stated.flatten().unwrap_or(0), preprocess::FILE);
+        findings.add(path, Place::Whole, expected, planted.unwrap_or(0).to_string());
+    }
 }
 
 /// What the files of a split hold.

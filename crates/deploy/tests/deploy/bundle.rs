@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use artifact::config::{GENERATION_FILE, GenerationConfig, TransformerConfig};
 use artifact::conversation::Split;
 use artifact::json;
-use artifact::report::{Counts, HeldOut, ModelReport, Report, Speed};
+use artifact::report::{HeldOut, ModelReport, Report, Speed};
 use artifact::sources::{Format, Source, Sources, SplitCount};
 use model::Decoder;
 use model::decoder::Config;
@@ -104,7 +104,7 @@ fn a_bundle_runs_by_itself() {
         assert!(bundle.join(file).is_file(), "{file}");
     }
     let card = fs_err::read_to_string(bundle.join("MODEL_CARD.md")).unwrap();
-    assert!(card.contains("Qwen3ForCausalLM") && card.contains("deploy bundle --report"), "{card}");
+    assert!(card.contains("Qwen3ForCausalLM") && card.contains("without an evaluation"), "{card}");
 }
 
 #[test]
@@ -250,17 +250,15 @@ fn the_card_tells_sources_and_figures() {
         perplexity: 3.49,
         bits_per_byte: 0.5,
         action_accuracy: Some(0.3125),
-        context_recall: None,
-        counts: Counts::default(),
-        action_accuracy_by_topic: Vec::new(),
-        context_recall_by_slot: Vec::new(),
-        confusions: Vec::new(),
-        learning_curve: Vec::new(),
-        memory: None,
-        training: None,
+        ..ModelReport::default()
     };
-    let speed =
-        Speed { tokens_per_second: 812.4, seconds_to_first_token: 0.01, threads: 2, evaluation_seconds: 3.0 };
+    let speed = Speed {
+        tokens_per_second: 812.4,
+        seconds_to_first_token: 0.01,
+        threads: 2,
+        evaluation_seconds: 3.0,
+        by_context: Vec::new(),
+    };
     let report = Report {
         data: HeldOut {
             test_conversations: 1200,
@@ -272,8 +270,8 @@ fn the_card_tells_sources_and_figures() {
             seed: 1,
         },
         models: vec![figures("mine", parameters), figures("other", parameters + 1)],
-        ranking: Vec::new(),
         speed: BTreeMap::from([("mine".to_owned(), speed)]),
+        ..Report::default()
     };
     let sources = Sources {
         conversations: 5000,

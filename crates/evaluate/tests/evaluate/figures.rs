@@ -1,7 +1,7 @@
 //! The figures and samples follow from what the models say.
 
 use artifact::conversation::Message;
-use evaluate::{Measured, Task};
+use evaluate::{Measured, Task, perturb};
 
 use crate::held_out::{arguments, conversations, data, measure, talk};
 use crate::parrot::parrot;
@@ -141,4 +141,83 @@ fn models_are_ranked_by_each_figure_that_they_have() {
     assert!(places[1] < places[0] && places[0] < places[2], "in the order of bits per byte");
     assert!(table.contains("66.7 % <span class=\"unit\">1</span>"), "{table}");
     assert!(table.contains("0.0 % <span class=\"unit\">2</span>"), "{table}");
+}
+
+#[test]
+fn figures_have_intervals_and_models_are_compared_by_them() {
+    let talks = conversations();
+    let replies = [
+        ("안녕!", "반가워요!"),
+        ("나는 서현이야", "서현님, 반가워요!"),
+        ("내 이름이 뭐라고?", "서현님이라고 했잖아."),
+        ("배고파 <script>", "뭐 먹을까요?"),
+    ];
+    let measured = measure(&talks, &[parrot(&talks, &replies, 512), parrot(&talks, &[], 512)]);
+    let [knows, silent] = &measured.report.models[..] else { panic!("two models") };
+
+    let figures = &knows.figures;
+    assert!((figures["bits_per_byte"].value - knows.bits_per_byte).abs() < 1e-12);
+    let characters: usize = talks
+        .iter()
+        .flat_map(|t| &t.messages)
+        .filter(|m| m.is_target())
+        .map(|m| m.content.chars().count())
+        .sum();
+    let bytes = measured.report.data.assistant_bytes;
+    let bits_per_character = knows.bits_per_byte * bytes as f64 / characters as f64;
+    assert!((figures["bits_per_character"].value - bits_per_character).abs() < 1e-9);
+    // A parrot knows its end after each token, and finds four of the turns' tokens the likeliest: their ends.
+    let accuracy = 4.0 / knows.counts.targets as f64;
+    assert!((silent.figures["next_token_accuracy"].value - accuracy).abs() < 1e-12);
+    for figure in figures.values() {
+        assert!(figure.low <= figure.value + 1e-12 && figure.value <= figure.high + 1e-12, "{figure:?}");
+    }
+    let value = |name: &str| figures[name].value;
+    assert!((value("greedy.action_accuracy") - 1.0).abs() < 1e-12);
+    assert!((value("greedy.context_recall") - 1.0).abs() < 1e-12);
+    // All true turns are polite, and one reply of four is not.
+    assert!((value("greedy.polite") - 0.75).abs() < 1e-12);
+    assert!(value("greedy.chrf_plus_plus") > 50.0 && value("greedy.rouge_l") > 50.0);
+    assert!((silent.figures["greedy.empty"].value - 1.0).abs() < 1e-12);
+    assert!(!figures.contains_key("greedy.refused"), "nobody asked for anything dangerous");
+    assert_eq!(knows.diversity["greedy"].replies, 4);
+
+    let by_distance = &knows.context_recall_by_distance;
+    assert_eq!(by_distance.len(), 1);
+    assert_eq!((by_distance[0].name.as_str(), by_distance[0].correct), ("1", 1));
+    let table = knows.confusion_table.as_ref().unwrap();
+    assert_eq!(table.actions, ["utter_hello", "utter_name"]);
+    assert_eq!(table.counts, [[2, 0, 0], [0, 1, 0]]);
+    let parts: Vec<_> = knows.loss_parts.iter().map(|part| (part.name.as_str(), part.turns)).collect();
+    let expected =
+        [("food", 1), ("greetings", 1), ("memory", 2), ("1", 3), ("2", 1), ("0-10", 3), ("11-20", 1)];
+    assert_eq!(parts, expected);
+
+    let comparison = |figure: &str| {
+        let of_figure = measured.report.comparisons.iter().find(|comparison| comparison.figure == figure);
+        of_figure.unwrap().clone()
+    };
+    let recall = comparison("greedy.context_recall");
+    assert_eq!((recall.first.as_str(), recall.second.as_str()), ("model-0", "model-1"));
+    assert!((recall.difference.value - 1.0).abs() < 1e-12);
+    assert!((recall.first_is_better - 1.0).abs() < 1e-12);
+    // Equally likely, whatever the conversations.
+    assert!((comparison("bits_per_byte").first_is_better - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn careless_writing_costs_a_model_that_knows_only_the_careful() {
+    let talks = conversations();
+    let replies = [("안녕!", "반가워요!"), ("나는 서현이야", "서현님, 반가워요!")];
+    let measured = measure(&talks, &[parrot(&talks, &replies, 512)]);
+    let robustness = &measured.report.models[0].robustness;
+    let named: Vec<_> = robustness.iter().map(|perturbed| perturbed.perturbation).collect();
+    assert_eq!(named, perturb::ALL);
+    for perturbed in robustness {
+        assert!(perturbed.changes["chrf_plus_plus"].value <= 0.0);
+        assert_ne!(perturbed.before, perturbed.after);
+    }
+    // The greeting has no space to leave out.
+    assert_eq!(robustness[0].replies, 4);
+    assert_eq!(robustness[1].replies, 3);
 }

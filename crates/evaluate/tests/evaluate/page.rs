@@ -1,6 +1,6 @@
 //! The page for people.
 
-use artifact::report::CurvePoint;
+use artifact::report::{Concern, CurvePoint, Exposure, Memorisation, ModelReport, Sharing};
 use evaluate::page;
 use terminal::Lang;
 
@@ -24,6 +24,33 @@ fn curve() -> Vec<CurvePoint> {
         .collect()
 }
 
+/// Gives a model a course of training, or the level of one that is counted.
+pub(crate) fn course(model: &mut ModelReport, is_level: bool) {
+    let level = CurvePoint { step: 0, train_loss_nats_per_token: None, ..curve()[20].clone() };
+    model.learning_curve = if is_level { vec![level] } else { curve() };
+}
+
+/// A model that gives away a planted secret.
+pub(crate) fn memorisation() -> Memorisation {
+    let exposure = Exposure {
+        repeats: 8,
+        candidates: 255,
+        bits: vec![8.0, 0.5],
+        mean_bits: 4.25,
+        most_bits: 8.0,
+        chance: 0.002,
+        extracted: 1,
+    };
+    Memorisation {
+        replies: 100,
+        references: 40,
+        exposure: Some(exposure),
+        sharing: Sharing::No,
+        concerns: vec![Concern::SecretsExposed],
+        ..Memorisation::default()
+    }
+}
+
 #[test]
 fn the_page_is_whole_by_itself_and_trusts_no_reply() {
     let talks = conversations();
@@ -35,29 +62,41 @@ fn the_page_is_whole_by_itself_and_trusts_no_reply() {
         ("나는 서현이야", "안녕히 가세요"),
     ];
     let mut measured = measure(&talks, &[parrot(&talks, &replies, 512), parrot(&talks, &[], 512)]);
-    measured.report.models[0].learning_curve = curve();
-    let level = CurvePoint { step: 0, train_loss_nats_per_token: None, ..curve()[20].clone() };
-    measured.report.models[1].learning_curve = vec![level];
+    course(&mut measured.report.models[0], false);
+    course(&mut measured.report.models[1], true);
+    measured.report.models[0].memorisation = Some(memorisation());
+    measured.report.models[1].memorisation = Some(Memorisation::default());
     measured.report.models[1].name = "n-gram <b>".to_owned();
     let speed = measured.report.speed.remove("model-1").unwrap();
     measured.report.speed.insert("n-gram <b>".to_owned(), speed);
 
-    let pages = [Lang::Ko, Lang::En].map(|lang| page::render(&measured.report, &measured.samples, lang));
-    for page in &pages {
-        assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("n-gram <b>"));
-        assert!(page.contains("&lt;script&gt;alert(1)"));
-        for outside in ["http://", "https://", "url(", "@import", "<link", "src="] {
-            assert!(!page.replace("src=x", "").contains(outside), "{outside}");
-        }
-        assert!(page.contains("<polyline") && page.contains("class=\"level\""));
-        assert!(page.contains("66.7") || page.contains("33.3"), "action accuracy");
+    let [ko, en] = [Lang::Ko, Lang::En].map(|lang| page::render(&measured.report, &measured.samples, lang));
+    assert!(ko.contains("<html lang=\"ko\">") && en.contains("<html lang=\"en\">"));
+    // The page's own script is the only one.
+    assert!(en.matches("<script").count() == 1 && !en.contains("<img") && !en.contains("n-gram <b>"));
+    assert!(en.contains("&lt;script&gt;alert(1)"));
+    for outside in ["http://", "https://", "url(", "@import", "<link", "src="] {
+        assert!(!en.replace("src=x", "").contains(outside), "{outside}");
     }
-    // The same facts in both languages.
-    let facts = |page: &str| {
-        let body = page.split_once("</style>").unwrap().1;
-        let mut digits: Vec<char> = body.chars().filter(char::is_ascii_digit).collect();
-        digits.sort_unstable();
-        digits.into_iter().collect::<String>()
-    };
-    assert_eq!(facts(&pages[0]), facts(&pages[1]));
+    assert!(en.contains("<polyline") && en.matches("<svg").count() >= 4);
+    assert!(en.contains("66.7") || en.contains("33.3"), "action accuracy");
+    assert!(en.contains("do not share") && en.contains("나누지 마세요"));
+    // Whatever the language, every sentence stands there in both.
+    assert_eq!(en.matches("class=\"ko\"").count(), en.matches("class=\"en\"").count());
+}
+
+#[test]
+fn the_short_report_is_markdown_that_a_name_cannot_break() {
+    let talks = conversations();
+    let mut report = measure(&talks, &[parrot(&talks, &[("안녕!", "반가워요")], 512)]).report;
+    report.models[0].name = "a|b".to_owned();
+    report.models[0].memorisation = Some(memorisation());
+    let text = evaluate::markdown::render(&report, Lang::En);
+    assert!(text.contains("a\\|b") && text.contains("**no**") && text.contains("planted"), "{text}");
+    let columns: Vec<usize> = text
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .map(|line| line.replace("\\|", "").matches('|').count())
+        .collect();
+    assert!(columns.len() == 3 && columns.iter().all(|count| *count == columns[0]), "{text}");
 }

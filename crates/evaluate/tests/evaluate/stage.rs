@@ -81,7 +81,7 @@ fn model_dir() -> TempDir {
     dir
 }
 
-fn run(data: &Path, model: &Path) -> anyhow::Result<()> {
+fn run(data: &Path, model: &Path) -> anyhow::Result<std::process::ExitCode> {
     evaluate::run(arguments(
         data,
         &["--max-new-tokens", "8", "--model", &format!("tiny={}", model.display())],

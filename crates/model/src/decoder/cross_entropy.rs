@@ -8,9 +8,10 @@ mod whole;
 use kernels::{Aligned, KeptRows, Precision};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+pub(super) use self::whole::predict;
+pub(crate) use self::whole::rows_of_logits;
 use super::linear::Linear;
 use super::rows::Rows;
-pub(crate) use whole::rows_of_logits;
 
 /// Buffers of the loss.
 #[derive(Debug, Default)]

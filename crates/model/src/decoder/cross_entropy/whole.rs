@@ -1,11 +1,12 @@
 //! Blocks of rows with all their logits, which are computed once: where products take most of the time.
 
 use kernels::{KeptRows, Role, Threads, softmax};
-use ndarray::{ArrayView2, s};
+use ndarray::{ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::{CrossEntropyScratch, HeadGradient};
 use crate::decoder::linear::Linear;
+use crate::language_model::{Prediction, likeliest};
 
 /// Logits held at once, about. The more rows, the less often the head's gradient is read and written.
 const LOGITS: usize = 1 << 23;
@@ -62,6 +63,28 @@ pub(super) fn cross_entropy(
         dhead.add_kept(&scratch.dlogits, &scratch.hidden, &[]);
     }
     nats
+}
+
+/// What the model makes of `targets` `[M]`, given the states `hidden` `[M, C]` before them.
+pub(in crate::decoder) fn predict(
+    hidden: ArrayView2<'_, f32>,
+    head: &Linear,
+    targets: &[u32],
+    scratch: &mut CrossEntropyScratch,
+) -> Vec<Prediction> {
+    let vocabulary = head.weight.dim().0;
+    let mut predictions = Vec::with_capacity(targets.len());
+    let block = rows_of_logits(vocabulary);
+    for (block, targets) in hidden.axis_chunks_iter(Axis(0), block).zip(targets.chunks(block)) {
+        head.forward(block, 0.0, scratch.logits.reset(targets.len(), vocabulary));
+        let rows = scratch.logits.values_mut().par_chunks_exact_mut(vocabulary).zip(targets);
+        predictions.par_extend(rows.map(|(logits, &target)| {
+            let likeliest = likeliest(logits) == target;
+            let logit = logits[target as usize];
+            Prediction { log_probability: logit - softmax(logits), likeliest }
+        }));
+    }
+    predictions
 }
 
 /// Each row's loss; the logits become probabilities.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use artifact::preprocess::PrivateKind;
 use fs_err as fs;
-use preprocess::privacy::{Found, Names, Placeholders, find};
+use privacy::{Found, Names, Placeholders, find};
 use proptest::prelude::*;
 
 /// Those who take part in the marked talk.

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use artifact::preprocess::PrivateKind;
 
-use super::Found;
-use super::digits::{Run, Writing, runs};
+use crate::Found;
+use crate::digits::{Run, Writing, runs};
 
 /// Finds them in a text.
 pub(super) fn find(text: &str, found: &mut Vec<Found>) {

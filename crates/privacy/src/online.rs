@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use artifact::preprocess::PrivateKind;
 use regex::Regex;
 
-use super::Found;
+use crate::Found;
 
 /// `a.b@example.com`, also with blanks around the sign, or with the sign and the point in words.
 static EMAIL: LazyLock<Regex> = LazyLock::new(|| {

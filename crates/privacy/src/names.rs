@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use artifact::preprocess::PrivateKind;
 
-use super::Found;
+use crate::Found;
 
 /// Names to look for, in each form in which people are called.
 #[derive(Debug, Clone, Default)]

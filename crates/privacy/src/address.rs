@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use artifact::preprocess::PrivateKind;
 use regex::Regex;
 
-use super::Found;
+use crate::Found;
 
 /// Province, city, district, town: what stands before a road or a lot.
 const AREAS: &str = r"(?:(?:서울|부산|대구|인천|광주|대전|울산|세종|경기|강원|충북|충남|전북|전남|경북|경남|제주)(?:특별자치시|특별자치도|특별시|광역시|시|도)?,?\s?)?(?:[가-힣]{1,5}(?:시|군|구|읍|면),?\s){0,3}";

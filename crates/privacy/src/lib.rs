@@ -1,7 +1,7 @@
 //! Private things in talk: found by their form, their check digits and the words around them, and replaced by
 //! placeholders that say what stood there.
 //!
-//! What is found is only ever counted: no value leaves this module but inside the text that holds it.
+//! What is found is only ever counted: no value leaves this crate but inside the text that holds it.
 
 mod address;
 mod digits;

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use artifact::preprocess::PrivateKind;
 use regex::Regex;
 
-use super::Found;
-use super::numbers::near;
+use crate::Found;
+use crate::numbers::near;
 
 /// Two or three digits, a syllable that plates have, four digits; older ones begin with a region.
 static PLATE: LazyLock<Regex> = LazyLock::new(|| {
