@@ -31,9 +31,9 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 
 /// Reads JSON lines one at a time; blank lines are skipped.
 #[derive(Debug)]
-pub struct Lines<T> {
+pub struct Lines<T, R = BufReader<fs::File>> {
     path: PathBuf,
-    reader: BufReader<fs::File>,
+    reader: R,
     line: usize,
     buffer: Vec<u8>,
     of: std::marker::PhantomData<T>,
@@ -41,23 +41,23 @@ pub struct Lines<T> {
 
 /// Opens a file of JSON lines.
 pub fn lines<T: DeserializeOwned>(path: &Path) -> Result<Lines<T>> {
-    Ok(Lines {
-        path: path.to_owned(),
-        reader: BufReader::new(fs::File::open(path)?),
-        line: 0,
-        buffer: Vec::new(),
-        of: std::marker::PhantomData,
-    })
+    Ok(lines_from(path, BufReader::new(fs::File::open(path)?)))
 }
 
-impl<T> Lines<T> {
+/// Reads JSON lines from elsewhere than a file, such as an archive; `path` is what errors name.
+pub fn lines_from<T: DeserializeOwned, R: BufRead>(path: &Path, reader: R) -> Lines<T, R> {
+    let path = path.to_owned();
+    Lines { path, reader, line: 0, buffer: Vec::new(), of: std::marker::PhantomData }
+}
+
+impl<T, R> Lines<T, R> {
     /// The number of the line read last, from 1.
     pub fn line(&self) -> usize {
         self.line
     }
 }
 
-impl<T: DeserializeOwned> Iterator for Lines<T> {
+impl<T: DeserializeOwned, R: BufRead> Iterator for Lines<T, R> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,5 +1,6 @@
 //! Alpaca: `instruction`, `input`, `output`, at times `system` and `history`, in an array or a line each.
 
+use std::io::Read;
 use std::path::Path;
 
 use artifact::Result;
@@ -25,13 +26,14 @@ struct Record {
 /// Reads one file.
 pub(crate) fn read(
     path: &Path,
-    text: &str,
+    reader: impl Read,
     stem: &str,
     tallies: &mut Tallies,
     output: &mut Output,
 ) -> Result<()> {
-    let records: Vec<Record> = value::each(path, text, "records of `instruction` and `output`")?;
-    for (number, record) in records.into_iter().enumerate() {
+    let mut number = 0;
+    value::each(path, reader, "records of `instruction` and `output`", |record: Record| {
+        number += 1;
         let turn = |role: &str, text: String| (role.to_owned(), text);
         let mut turns = Vec::new();
         turns.extend(record.system.filter(|text| !text.trim().is_empty()).map(|text| turn("system", text)));
@@ -45,7 +47,6 @@ pub(crate) fn read(
         };
         turns.push(turn("user", question));
         turns.push(turn("assistant", record.output));
-        roles::write(format!("{stem}-{:06}", number + 1), None, turns, tallies, output)?;
-    }
-    Ok(())
+        roles::write(format!("{stem}-{number:06}"), None, turns, tallies, output)
+    })
 }

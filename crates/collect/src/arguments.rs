@@ -7,16 +7,19 @@ use artifact::{Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
 
+use crate::download::Downloads;
 use crate::moment;
 use crate::rasa::join::Joining;
+use crate::shard::Shard;
 use crate::turns::{Rules, Speakers};
 
 /// Turn sources of talk into conversations, one JSON object a line
 #[derive(Debug, Clone, Parser)]
 #[command(name = "collect", version)]
 pub struct Arguments {
-    /// A file, a folder, an archive, or a description of one (datasets/*.toml); may be repeated
-    #[arg(long, required = true, value_name = "PATH")]
+    /// A file, a folder, an archive, the address of a file (https://...), a data set of the Hugging Face hub
+    /// (hf:OWNER/NAME[@REVISION]), or a description of one of these (datasets/*.toml); may be repeated
+    #[arg(long, required = true, value_name = "PATH|URL")]
     pub source: Vec<String>,
     /// The directory to write; it must not exist
     #[arg(long, value_name = "DIR", required_unless_present = "preview")]
@@ -28,6 +31,9 @@ pub struct Arguments {
     #[arg(long, value_name = "FORMAT")]
     #[arg(value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(format_named))]
     pub format: Option<Format>,
+    /// Write only the I-th of every N conversations: N runs, as 1/N to N/N, write each conversation once
+    #[arg(long, default_value_t = Shard::WHOLE, value_name = "I/N")]
+    pub shard: Shard,
     /// Seed of every random choice
     #[arg(long, default_value_t = 42, value_name = "N")]
     pub seed: u64,
@@ -71,12 +77,28 @@ pub struct Arguments {
     /// Header of the question's and the answer's column in CSV [default: Q,A or question,answer or user,assistant]
     #[arg(long, value_name = "QUESTION,ANSWER")]
     pub columns: Option<String>,
+    /// How files are fetched
+    #[command(flatten)]
+    pub downloads: DownloadArguments,
     /// How chats are read
     #[command(flatten)]
     pub chats: ChatArguments,
     /// What every binary takes.
     #[command(flatten)]
     pub common: terminal::Common,
+}
+
+/// How files are fetched.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Downloads")]
+pub struct DownloadArguments {
+    /// Where downloads are kept and, once whole, not fetched again [default: naman in the system's folder for caches,
+    /// on Linux ~/.cache]
+    #[arg(long, value_name = "DIR", env = "NAMAN_CACHE", hide_env_values = true)]
+    pub cache: Option<PathBuf>,
+    /// How often in a row a download may bring nothing and is tried again
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub retries: u32,
 }
 
 /// How chats are read.
@@ -134,6 +156,7 @@ pub(crate) struct Shares {
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) format: Option<Format>,
+    pub(crate) shard: Shard,
     pub(crate) seed: u64,
     pub(crate) bot_name: String,
     /// Empty for all.
@@ -148,6 +171,7 @@ pub(crate) struct Options {
     pub(crate) compose_names: bool,
     pub(crate) dialogues: bool,
     pub(crate) columns: Option<Columns>,
+    pub(crate) downloads: Downloads,
     /// How chats are read.
     pub(crate) rules: Rules,
     /// Whether the cues of subtitles answer each other.
@@ -191,6 +215,7 @@ impl Options {
         topics.dedup();
         Ok(Self {
             format: arguments.format,
+            shard: arguments.shard,
             seed: arguments.seed,
             bot_name: bot_name.to_owned(),
             topics,
@@ -203,6 +228,7 @@ impl Options {
             compose_names: arguments.compose_names,
             dialogues: !arguments.no_dialogues,
             columns,
+            downloads: downloads(&arguments.downloads),
             rules: rules(&arguments.chats)?,
             alternate: arguments.chats.alternate,
         })
@@ -244,6 +270,12 @@ impl Options {
         }
         options
     }
+}
+
+/// How files are to be fetched.
+fn downloads(arguments: &DownloadArguments) -> Downloads {
+    let usual = || dirs::cache_dir().unwrap_or_else(std::env::temp_dir).join("naman");
+    Downloads { cache: arguments.cache.clone().unwrap_or_else(usual), retries: arguments.retries }
 }
 
 /// How chats are to be read.

@@ -4,6 +4,7 @@
 //! way from `current_node` to the root.
 
 use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::path::Path;
 
 use artifact::Result;
@@ -67,13 +68,14 @@ struct Metadata {
 /// Reads one file.
 pub(crate) fn read(
     path: &Path,
-    text: &str,
+    reader: impl Read,
     stem: &str,
     tallies: &mut Tallies,
     output: &mut Output,
 ) -> Result<()> {
-    let records: Vec<Record> = value::each(path, text, "conversations of ChatGPT")?;
-    for (number, mut record) in records.into_iter().enumerate() {
+    let mut number = 0;
+    value::each(path, reader, "conversations of ChatGPT", |mut record: Record| {
+        number += 1;
         let mut turns = Vec::new();
         for id in way(&record) {
             let Some(message) = record.mapping.get_mut(&id).and_then(|node| node.message.take()) else {
@@ -84,10 +86,9 @@ pub(crate) fn read(
                 None => tallies.turns.reject("system, tools, hidden or not text"),
             }
         }
-        let id = record.id.unwrap_or_else(|| format!("{stem}-{:06}", number + 1));
-        roles::write(id, None, turns, tallies, output)?;
-    }
-    Ok(())
+        let id = record.id.unwrap_or_else(|| format!("{stem}-{number:06}"));
+        roles::write(id, None, turns, tallies, output)
+    })
 }
 
 /// The nodes from the root to the current one; without one, along the last child each time.

@@ -10,6 +10,9 @@ use fs_err as fs;
 /// or belongs into a format that is read line by line.
 pub(crate) const LARGEST: u64 = 512 << 20;
 
+/// The byte order mark of UTF-8.
+pub(crate) const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads a file as text.
 ///
 /// # Errors

@@ -57,7 +57,7 @@ pub(crate) fn of_file(files: &mut Files, name: &str) -> Result<Option<Format>> {
     if bytes.starts_with(parquet::MAGIC) {
         return Ok(Some(Format::Parquet));
     }
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    let extension = extension(name);
     if bytes.is_empty() || is_binary(&extension) {
         return Ok(by_extension(&extension));
     }
@@ -119,7 +119,15 @@ fn of_json(text: &str, name: &str) -> Option<Format> {
 }
 
 /// Tables and lines are told by their names: anything may stand in them.
-pub(crate) fn by_extension(extension: &str) -> Option<Format> {
+pub(crate) fn by_name(name: &str) -> Option<Format> {
+    by_extension(&extension(name))
+}
+
+fn extension(name: &str) -> String {
+    name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase()
+}
+
+fn by_extension(extension: &str) -> Option<Format> {
     match extension {
         "jsonl" | "ndjson" => Some(Format::Jsonl),
         "csv" | "tsv" => Some(Format::Csv),

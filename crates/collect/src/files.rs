@@ -2,17 +2,24 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::io::Read;
+use std::io::{self, Cursor, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use artifact::{Error, Result};
 use fs_err as fs;
+use terminal::{Lang, Progress};
 use zip::ZipArchive;
 
 use crate::{decode, digest};
 
 /// Entries of an archive that are listed at most; a workspace of ten years has some ten thousand.
 const MOST_ENTRIES: usize = 200_000;
+
+/// What may be held of all files of a source together, and what an archive may unpack to, in bytes.
+const MOST_TOGETHER: u64 = 1 << 30;
+
+/// Bytes by which the encoding of a file is told that is read piece by piece.
+const HEAD: u64 = 1 << 20;
 
 /// How a zip archive begins.
 pub(crate) const ZIP: &[u8] = b"PK\x03\x04";
@@ -23,6 +30,8 @@ pub(crate) struct Files {
     path: PathBuf,
     names: Vec<String>,
     place: Stored,
+    /// Bytes that were held or unpacked so far.
+    taken: u64,
 }
 
 #[derive(Debug)]
@@ -61,7 +70,7 @@ impl Files {
             (vec![path.file_name().unwrap_or_default().to_string_lossy().into_owned()], Stored::Alone)
         };
         names.sort_by(|a, b| natural(a, b));
-        Ok(Self { path: path.to_owned(), names, place })
+        Ok(Self { path: path.to_owned(), names, place, taken: 0 })
     }
 
     /// The names of the files.
@@ -80,17 +89,54 @@ impl Files {
     /// The bytes of a file.
     ///
     /// # Errors
-    /// When it has, or unpacks to, more than [`decode::LARGEST`] bytes.
-    pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>> {
-        self.first(name, decode::LARGEST + 1).and_then(|bytes| {
-            decode::refuse_large(&self.path(name), bytes.len() as u64, decode::LARGEST)?;
-            Ok(bytes)
-        })
+    /// When it has, or unpacks to, more than [`decode::LARGEST`] bytes, or all files so far to more than 1 GiB.
+    fn bytes(&mut self, name: &str) -> Result<Vec<u8>> {
+        let bytes = self.first(name, decode::LARGEST + 1)?;
+        decode::refuse_large(&self.path(name), bytes.len() as u64, decode::LARGEST)?;
+        self.take(bytes.len() as u64)?;
+        Ok(bytes)
+    }
+
+    fn take(&mut self, bytes: u64) -> Result<()> {
+        self.taken += bytes;
+        decode::refuse_large(&self.path, self.taken, MOST_TOGETHER)
     }
 
     /// The text of a file.
     pub(crate) fn text(&mut self, name: &str) -> Result<String> {
         decode::text(&self.path(name), self.bytes(name)?)
+    }
+
+    /// A file to be read piece by piece. What lies in an archive is unpacked to where nobody else sees it.
+    ///
+    /// # Errors
+    /// When the archive is damaged, or unpacks to more than 1 GiB.
+    pub(crate) fn file(&mut self, name: &str) -> Result<fs::File> {
+        let path = self.path(name);
+        let Stored::Archive(archive) = &mut self.place else { return Ok(fs::File::open(&path)?) };
+        let entry = archive.by_name(name).map_err(|error| damaged(&path, &error))?;
+        decode::refuse_large(&path, entry.size(), MOST_TOGETHER)?;
+        let mut file = fs::File::from_parts(tempfile::tempfile()?, &path);
+        let unpacked = io::copy(&mut entry.take(MOST_TOGETHER + 1), &mut file);
+        self.take(unpacked.map_err(|error| damaged(&path, &error))?)?;
+        file.rewind()?;
+        Ok(file)
+    }
+
+    /// The text of a file in UTF-8, without a byte order mark, to be read piece by piece; what is in another encoding
+    /// is held whole.
+    pub(crate) fn reader(&mut self, name: &str) -> Result<Box<dyn Read>> {
+        let mut file = self.file(name)?;
+        let mut head = Vec::new();
+        (&mut file).take(HEAD).read_to_end(&mut head)?;
+        if !decode::is_utf8(&head) {
+            return Ok(Box::new(Cursor::new(self.text(name)?)));
+        }
+        let start = if head.starts_with(decode::MARK) { decode::MARK.len() } else { 0 };
+        file.seek(SeekFrom::Start(start as u64))?;
+        let label = format!("{} {name}", Lang::pick("읽기", "reading"));
+        let progress = Progress::new(label, file.metadata()?.len(), "bytes");
+        Ok(Box::new(Shown { file, progress }))
     }
 
     /// The first bytes of a file, at most `most`.
@@ -107,12 +153,35 @@ impl Files {
                 file.take(most).read_to_end(&mut bytes)?;
             }
             Stored::Archive(archive) => {
-                // What the archive says of sizes is not believed: reading stops at the limit.
+                // What the archive says of sizes may be too little: reading stops at the limit, too.
                 let entry = archive.by_name(name).map_err(|error| damaged(&path, &error))?;
+                if most > decode::LARGEST {
+                    decode::refuse_large(&path, entry.size(), decode::LARGEST)?;
+                }
                 entry.take(most).read_to_end(&mut bytes).map_err(|error| damaged(&path, &error))?;
             }
         }
         Ok(bytes)
+    }
+}
+
+/// A file whose bytes are counted for those who wait.
+struct Shown {
+    file: fs::File,
+    progress: Progress,
+}
+
+impl Read for Shown {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.progress.inc(read as u64);
+        Ok(read)
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.progress.finish();
     }
 }
 

@@ -1,19 +1,15 @@
 //! Conversations as JSON lines: our own, and any lines with `{"messages": [{"role", "content"}, ...]}`.
 
-use std::collections::HashSet;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use artifact::conversation::{Message, Slot, Split};
-use artifact::sources::Count;
-use artifact::{Error, Result, json, response};
-use fs_err as fs;
+use artifact::{Result, json};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use terminal::{Lang, Progress};
 
-use crate::output::{Output, Talk};
+use crate::output::Talk;
 use crate::roles::{Content, Speaker};
-use crate::source::{self, Source};
 use crate::tally::Tally;
 use crate::value::Id;
 
@@ -43,49 +39,20 @@ struct Turn {
     function_call: Option<IgnoredAny>,
 }
 
-/// Reads every file of the source, and the responses that `collect` wrote beside them.
-pub(crate) fn read(source: &Source, output: &mut Output) -> Result<Vec<Count>> {
-    let responses = if source.path.is_dir() { response::read(&source.path)? } else { Vec::new() };
-    let actions: HashSet<&str> = responses.iter().map(|response| response.action.as_str()).collect();
-    let mut tally = Tally::new("conversations");
-    for path in files(source)? {
-        read_file(&path, &mut tally, |mut talk| {
-            // An action without responses means nothing to those who read it.
-            for message in &mut talk.messages {
-                message.action.take_if(|action| !actions.contains(action.as_str()));
-            }
-            output.write(talk)
-        })?;
-    }
-    if tally.read() == 0 {
-        return Err(Error::malformed(&source.path, "at least one line with messages", "none"));
-    }
-    output.respond(responses);
-    Ok(vec![tally.count()])
-}
-
-/// Where `collect` wrote a folder, its conversations only; otherwise every file.
-fn files(source: &Source) -> Result<Vec<std::path::PathBuf>> {
-    let files = source::files_of(source)?;
-    let is_ours = |path: &Path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("conversations-"))
-    };
-    if source.path.is_dir() && files.iter().any(|path| is_ours(path)) {
-        return Ok(files.into_iter().filter(|path| is_ours(path)).collect());
-    }
-    Ok(files)
+/// Whether a file has the name of those that `collect` writes conversations into; what lies beside them is none.
+pub(crate) fn is_ours(name: &str) -> bool {
+    name.starts_with("conversations-")
 }
 
 /// Reads one file, giving each conversation to `keep` and counting the others.
-pub(crate) fn read_file(
+pub(crate) fn read(
     path: &Path,
+    reader: impl Read,
+    stem: &str,
     tally: &mut Tally,
     mut keep: impl FnMut(Talk) -> Result<()>,
 ) -> Result<()> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut lines = json::lines::<Conversation>(path)?;
-    let size = fs::metadata(path)?.len();
-    let progress = Progress::new(format!("{} {stem}", Lang::pick("읽기", "reading")), size, "bytes");
+    let mut lines = json::lines_from::<Conversation, _>(path, BufReader::new(reader));
     while let Some(line) = lines.next() {
         let conversation = line.map_err(|error| {
             error.with_hint("each line is {\"messages\": [{\"role\": \"user\", \"content\": \"...\"}, ...]}")
@@ -104,7 +71,6 @@ pub(crate) fn read_file(
             Err(reason) => tally.reject(reason),
         }
     }
-    progress.finish();
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! text, of which one module makes conversations; the others give conversations. All write to one output, and count
 //! what they keep and why they reject.
 
+mod allowance;
 mod alpaca;
 mod arguments;
 mod chat;
@@ -15,7 +16,9 @@ mod decode;
 mod detect;
 mod digest;
 mod discord;
+mod download;
 mod files;
+mod hub;
 mod imessage;
 mod jsonl;
 mod kakaotalk;
@@ -29,6 +32,7 @@ mod rasa;
 mod read;
 mod roles;
 mod scan;
+mod shard;
 mod sharegpt;
 mod slack;
 mod source;
@@ -46,8 +50,9 @@ use artifact::{Error, OutDir};
 use terminal::Lang;
 
 pub use arguments::Arguments;
+pub use shard::Shard;
 
-use arguments::Options;
+use arguments::{Options, named};
 use output::Output;
 use source::Source;
 
@@ -69,12 +74,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// Reads the sources and fills a directory.
 fn write(sources: &[Source], options: &Options, dir: &Path) -> anyhow::Result<Sources> {
-    let mut output = Output::new(dir);
+    let mut output = Output::new(dir, options.shard);
     let entries =
         sources.iter().map(|source| read(source, options, &mut output)).collect::<Result<Vec<_>, _>>()?;
-    let conversations = output.finish(dir)?;
-    if conversations == 0 {
+    let (given, conversations) = output.finish(dir)?;
+    if given == 0 {
         return Err(Error::refused("no conversation was kept").with_hint(reasons(&entries)).into());
+    }
+    if conversations == 0 {
+        let message = format!("--shard {}: there are only {given} conversations", options.shard);
+        return Err(Error::refused(message).with_hint("divide them into fewer shards").into());
     }
     let sources = Sources { conversations, seed: options.seed, sources: entries };
     sources.write(dir)?;
@@ -83,17 +92,23 @@ fn write(sources: &[Source], options: &Options, dir: &Path) -> anyhow::Result<So
 
 fn read(source: &Source, options: &Options, output: &mut Output) -> artifact::Result<Entry> {
     output.begin(source);
-    let (counts, options) = read::read(source, options, output)?;
+    let (counts, mut told) = read::read(source, options, output)?;
+    if let Some(revision) = &source.revision {
+        told.push(named("revision", revision));
+    }
+    if options.shard != Shard::WHOLE {
+        told.push(named("shard", options.shard));
+    }
     let (conversations, splits) = output.end();
     Ok(Entry {
         name: source.name.clone(),
         format: source.format,
         license: source.license.clone(),
-        sha256: source.sha256.clone(),
+        sha256: digest::of_path(&source.path)?,
         conversations,
         splits,
         counts,
-        options,
+        options: told,
     })
 }
 

@@ -9,6 +9,8 @@ use artifact::participants::{Participants, SourceParticipants};
 use artifact::response::{self, ResponseTemplate};
 use artifact::sources::SplitCount;
 
+use crate::digest;
+use crate::shard::Shard;
 use crate::source::Source;
 
 /// A conversation as a reader gives it; its source is the one that is being read.
@@ -21,11 +23,18 @@ pub(crate) struct Talk {
     pub(crate) messages: Vec<Message>,
 }
 
+/// Ids that are remembered, in 150 MB; each later one gets the number of its conversation.
+const REMEMBERED: usize = 1 << 23;
+
 /// The output directory, while it is filled.
 #[derive(Debug)]
 pub(crate) struct Output {
     writer: ConversationWriter,
-    ids: HashSet<String>,
+    shard: Shard,
+    /// Conversations that were given, whether or not they are of the shard.
+    given: u64,
+    /// Digests of the ids so far.
+    ids: HashSet<u64>,
     responses: Vec<ResponseTemplate>,
     participants: Participants,
     name: String,
@@ -35,9 +44,11 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(dir: &Path) -> Self {
+    pub(crate) fn new(dir: &Path, shard: Shard) -> Self {
         Self {
             writer: ConversationWriter::new(dir),
+            shard,
+            given: 0,
             ids: HashSet::new(),
             responses: Vec::new(),
             participants: Participants::default(),
@@ -63,12 +74,19 @@ impl Output {
     }
 
     pub(crate) fn write(&mut self, talk: Talk) -> Result<()> {
+        let number = self.given;
+        self.given += 1;
+        // Also without being written: an id is the same in every division.
+        let id = self.unique(&talk.id);
+        if !self.shard.holds(number) {
+            return Ok(());
+        }
         self.written += 1;
         if let Some(split) = talk.split {
             self.by_split[split as usize] += 1;
         }
         let conversation = Conversation {
-            id: self.unique(&talk.id),
+            id,
             source: self.name.clone(),
             topic: talk.topic,
             license: self.license.clone(),
@@ -89,24 +107,27 @@ impl Output {
         }
     }
 
-    /// Ends the last file and writes what goes with the conversations; gives how many there are.
-    pub(crate) fn finish(self, dir: &Path) -> Result<u64> {
-        let conversations = self.writer.finish()? as u64;
+    /// Ends the last file and writes what goes with the conversations; gives how many were given, and how many written.
+    pub(crate) fn finish(self, dir: &Path) -> Result<(u64, u64)> {
+        let written = self.writer.finish()? as u64;
         if !self.responses.is_empty() {
             response::write(dir, &self.responses)?;
         }
         if !self.participants.sources.is_empty() {
             self.participants.write(dir)?;
         }
-        Ok(conversations)
+        Ok((self.given, written))
     }
 
     /// `SOURCE/ID`, with a number where that is taken.
     fn unique(&mut self, id: &str) -> String {
         let wanted = format!("{}/{id}", self.name);
+        if self.ids.len() == REMEMBERED {
+            return format!("{wanted}#{}", self.given);
+        }
         let mut unique = wanted.clone();
         let mut number = 2;
-        while !self.ids.insert(unique.clone()) {
+        while !self.ids.insert(digest::of_text(&unique)) {
             unique = format!("{wanted}#{number}");
             number += 1;
         }

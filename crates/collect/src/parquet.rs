@@ -1,7 +1,9 @@
 //! Parquet, as data sets on Hugging Face have it: a column with lists of messages, or columns of prompt and response.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Once;
 
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
@@ -45,30 +47,49 @@ enum Layout {
 /// Reads one file.
 pub(crate) fn read(
     path: &Path,
+    file: fs::File,
     stem: &str,
     columns: Option<&Columns>,
     tallies: &mut Tallies,
     output: &mut Output,
 ) -> Result<()> {
     let damaged = |error: ParquetError| Error::malformed(path, "a Parquet file", error.to_string());
-    let reader = SerializedFileReader::new(fs::File::open(path)?.into_file()).map_err(damaged)?;
+    let reader = caught(path, || SerializedFileReader::new(file.into_file()))?.map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema();
     let fields: Vec<TypePtr> = schema.get_fields().to_vec();
     let layout = layout(path, &fields, columns)?;
     let wanted: Vec<TypePtr> = fields.into_iter().filter(|field| layout.has(field.name())).collect();
     let projection = Type::group_type_builder(schema.name()).with_fields(wanted).build().map_err(damaged)?;
-    let mut rows = reader.get_row_iter(Some(projection)).map_err(damaged)?;
+    let mut rows = caught(path, || reader.get_row_iter(Some(projection)))?.map_err(damaged)?;
     let mut number = 0;
-    loop {
-        // The library panics on some damaged pages.
-        let row = catch_unwind(AssertUnwindSafe(|| rows.next())).map_err(|_| {
-            Error::malformed(path, "a Parquet file", format!("a damaged page after row {number}"))
-        })?;
-        let Some(row) = row else { return Ok(()) };
+    while let Some(row) = caught(path, || rows.next())? {
         number += 1;
         let turns = layout.turns(row.map_err(damaged)?);
         roles::write(format!("{stem}-{number:06}"), None, turns, tallies, output)?;
     }
+    Ok(())
+}
+
+thread_local! {
+    /// Whether a panic is one of the library's, and will be told as an error.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a part of the library, which panics on some damaged files.
+fn caught<T>(path: &Path, run: impl FnOnce() -> T) -> Result<T> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let otherwise = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !CAUGHT.get() {
+                otherwise(panic);
+            }
+        }));
+    });
+    CAUGHT.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    CAUGHT.set(false);
+    result.map_err(|_| Error::malformed(path, "a Parquet file", "a damaged one"))
 }
 
 fn layout(path: &Path, fields: &[TypePtr], columns: Option<&Columns>) -> Result<Layout> {

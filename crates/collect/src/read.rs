@@ -1,12 +1,12 @@
 //! A source of any format: its files, through its reader, to the output.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use artifact::sources::{Count, Format, SourceOption};
-use artifact::{Error, Result};
-use terminal::{Lang, Progress};
+use artifact::{Error, Result, response};
 
-use crate::arguments::{Options, named};
+use crate::arguments::{Columns, Options, named};
 use crate::chat::Chat;
 use crate::files::Files;
 use crate::output::Output;
@@ -27,10 +27,11 @@ pub(crate) fn read(
 ) -> Result<(Vec<Count>, Vec<SourceOption>)> {
     match source.format {
         Format::Rasa => Ok((rasa::read(source, options, output)?, options.of_rasa())),
-        Format::Jsonl => Ok((jsonl::read(source, output)?, Vec::new())),
+        Format::Jsonl => Ok((vec![lines(source, output)?], Vec::new())),
         Format::Csv => {
-            let (counts, columns) = csv::read(source, output)?;
-            Ok((counts, vec![named("columns", format!("{},{}", columns.question, columns.answer))]))
+            let (count, columns) = rows(source, output)?;
+            let columns = columns.map(|columns| format!("{},{}", columns.question, columns.answer));
+            Ok((vec![count], columns.map(|columns| named("columns", columns)).into_iter().collect()))
         }
         Format::Kakaotalk
         | Format::Whatsapp
@@ -67,22 +68,27 @@ fn files_of(
     mut each: impl FnMut(&mut Files, &str, &Path, &str) -> Result<()>,
 ) -> Result<()> {
     let mut files = Files::open(&source.path)?;
-    let names = files.names().to_vec();
-    let progress = Progress::new(Lang::pick("읽기", "reading"), names.len() as u64, "files");
-    let mut read = 0;
-    for name in &names {
-        if names.len() == 1 || detect::of_file(&mut files, name)? == Some(source.format) {
-            let path = files.path(name);
-            let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            each(&mut files, name, &path, &stem)?;
-            read += 1;
+    let mut names = Vec::new();
+    for name in files.names().to_vec() {
+        let alone = files.names().len() == 1;
+        if alone
+            || detect::by_name(&name) == Some(source.format)
+            || detect::of_file(&mut files, &name)? == Some(source.format)
+        {
+            names.push(name);
         }
-        progress.inc(1);
     }
-    progress.finish();
-    if read == 0 {
+    if source.format == Format::Jsonl && names.iter().any(|name| jsonl::is_ours(name)) {
+        names.retain(|name| jsonl::is_ours(name));
+    }
+    if names.is_empty() {
         let expected = format!("files of the format {}", source.format.name());
         return Err(Error::malformed(&source.path, expected, "none"));
+    }
+    for name in &names {
+        let path = files.path(name);
+        let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        each(&mut files, name, &path, &stem)?;
     }
     Ok(())
 }
@@ -143,19 +149,48 @@ fn first_part(id: &str) -> Option<&str> {
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
+/// Conversations as JSON lines, and the responses that `collect` wrote beside them.
+fn lines(source: &Source, output: &mut Output) -> Result<Count> {
+    let responses = if source.path.is_dir() { response::read(&source.path)? } else { Vec::new() };
+    let actions: HashSet<&str> = responses.iter().map(|response| response.action.as_str()).collect();
+    let mut tally = Tally::new("conversations");
+    files_of(source, |files, file, path, stem| {
+        jsonl::read(path, files.reader(file)?, stem, &mut tally, |mut talk| {
+            // An action without responses means nothing to those who read it.
+            for message in &mut talk.messages {
+                message.action.take_if(|action| !actions.contains(action.as_str()));
+            }
+            output.write(talk)
+        })
+    })?;
+    if tally.read() == 0 {
+        return Err(Error::malformed(&source.path, "at least one line with messages", "none"));
+    }
+    output.respond(responses);
+    Ok(tally.count())
+}
+
+/// Rows of a question and its answer; gives the columns that were read, too.
+fn rows(source: &Source, output: &mut Output) -> Result<(Count, Option<Columns>)> {
+    let mut tally = Tally::new("rows");
+    let mut columns = source.columns.clone();
+    files_of(source, |files, file, path, stem| {
+        columns = Some(csv::read(path, files.reader(file)?, stem, columns.as_ref(), &mut tally, output)?);
+        Ok(())
+    })?;
+    Ok((tally.count(), columns))
+}
+
 fn with_roles(source: &Source, output: &mut Output) -> Result<Tallies> {
     let mut tallies = Tallies::new();
-    files_of(source, |files, file, path, stem| {
-        if source.format == Format::Parquet {
-            return parquet::read(path, stem, source.columns.as_ref(), &mut tallies, output);
+    files_of(source, |files, file, path, stem| match source.format {
+        Format::Chatgpt => chatgpt::read(path, files.reader(file)?, stem, &mut tallies, output),
+        Format::Sharegpt => sharegpt::read(path, files.reader(file)?, stem, &mut tallies, output),
+        Format::Alpaca => alpaca::read(path, files.reader(file)?, stem, &mut tallies, output),
+        Format::Parquet => {
+            parquet::read(path, files.file(file)?, stem, source.columns.as_ref(), &mut tallies, output)
         }
-        let text = files.text(file)?;
-        match source.format {
-            Format::Chatgpt => chatgpt::read(path, &text, stem, &mut tallies, output),
-            Format::Sharegpt => sharegpt::read(path, &text, stem, &mut tallies, output),
-            Format::Alpaca => alpaca::read(path, &text, stem, &mut tallies, output),
-            _ => chatterbot::read(path, &text, stem, &mut tallies, output),
-        }
+        _ => chatterbot::read(path, &files.text(file)?, stem, &mut tallies, output),
     })?;
     Ok(tallies)
 }

@@ -1,5 +1,6 @@
 //! `ShareGPT`: `{"conversations": [{"from", "value"}, ...]}`, in an array or a line each.
 
+use std::io::Read;
 use std::path::Path;
 
 use artifact::Result;
@@ -28,18 +29,18 @@ struct Turn {
 /// Reads one file.
 pub(crate) fn read(
     path: &Path,
-    text: &str,
+    reader: impl Read,
     stem: &str,
     tallies: &mut Tallies,
     output: &mut Output,
 ) -> Result<()> {
-    let records: Vec<Record> = value::each(path, text, "conversations of `from` and `value`")?;
-    for (number, record) in records.into_iter().enumerate() {
-        let id = record.id.map_or_else(|| format!("{stem}-{:06}", number + 1), |id| id.to_string());
+    let mut number = 0;
+    value::each(path, reader, "conversations of `from` and `value`", |record: Record| {
+        number += 1;
+        let id = record.id.map_or_else(|| format!("{stem}-{number:06}"), |id| id.to_string());
         let system =
             record.system.filter(|text| !text.trim().is_empty()).map(|text| ("system".to_owned(), text));
         let turns = record.conversations.into_iter().map(|turn| (turn.from, turn.value.unwrap_or_default()));
-        roles::write(id, None, system.into_iter().chain(turns), tallies, output)?;
-    }
-    Ok(())
+        roles::write(id, None, system.into_iter().chain(turns), tallies, output)
+    })
 }

@@ -8,7 +8,8 @@ use fs_err as fs;
 use serde::Deserialize;
 
 use crate::arguments::{Columns, Options};
-use crate::{decode, detect, digest};
+use crate::download::Remote;
+use crate::{decode, detect, digest, hub};
 
 /// A source that exists and whose format is known.
 #[derive(Debug, Clone)]
@@ -17,7 +18,8 @@ pub(crate) struct Source {
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
     pub(crate) license: Option<String>,
-    pub(crate) sha256: String,
+    /// The commit of a data set of the hub.
+    pub(crate) revision: Option<String>,
     pub(crate) columns: Option<Columns>,
 }
 
@@ -28,6 +30,7 @@ struct Description {
     name: String,
     /// Relative to the description's folder.
     path: Option<PathBuf>,
+    /// Where the data is, unless a path is given: `https:`, `http:` or `hf:`.
     url: Option<String>,
     format: Option<Format>,
     sha256: Option<String>,
@@ -52,10 +55,11 @@ pub(crate) fn locate(named: &[String], options: &Options) -> Result<Vec<Source>>
 }
 
 fn one(text: &str, options: &Options) -> Result<Source> {
-    if text.starts_with("http://") || text.starts_with("https://") {
-        return Err(not_downloaded(text));
+    if let Some(name) = text.strip_prefix(hub::PREFIX) {
+        return of_hub(name, None, options);
     }
-    let path = Path::new(text);
+    let downloaded = is_url(text).then(|| downloaded(text, None, options)).transpose()?;
+    let path = downloaded.as_deref().unwrap_or(Path::new(text));
     if !path.exists() {
         return Err(Error::refused(format!("{text}: no such file or folder")).with_hint("check --source"));
     }
@@ -75,9 +79,23 @@ fn one(text: &str, options: &Options) -> Result<Source> {
     Ok(source)
 }
 
-fn not_downloaded(url: &str) -> Error {
-    Error::refused(format!("{url}: collect does not download yet"))
-        .with_hint("download it yourself and give the file's path to --source")
+fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+fn downloaded(url: &str, sha256: Option<&str>, options: &Options) -> Result<PathBuf> {
+    let to = options.downloads.place(url);
+    options.downloads.fetch(Remote { url, token: None, sha256 }, &to)?;
+    Ok(to)
+}
+
+/// A data set of the hub, in the format of a description or the one that it looks like.
+fn of_hub(name: &str, format: Option<Format>, options: &Options) -> Result<Source> {
+    let dataset = hub::fetch(name, &options.downloads)?;
+    let mut source = open(&dataset.path, dataset.name, format, options)?;
+    source.license = dataset.license;
+    source.revision = Some(dataset.revision);
+    Ok(source)
 }
 
 /// The name of the last folder, or of the file without its extension.
@@ -96,13 +114,12 @@ fn open(path: &Path, name: String, format: Option<Format>, options: &Options) ->
         return Err(Error::malformed(path, "a folder with domain and data, as Rasa has it", "a file")
             .with_hint("give the folder that holds them"));
     }
-    let sha256 = digest::of_path(path)?;
     Ok(Source {
         name,
         path: path.to_owned(),
         format,
         license: None,
-        sha256,
+        revision: None,
         columns: options.columns.clone(),
     })
 }
@@ -115,50 +132,41 @@ fn description(file: &Path, options: &Options) -> Result<Source> {
         Error::at(file, Place::Line(line), "a description of a source", error.message().to_owned())
             .with_hint("its keys are name, path or url, format, sha256, license, columns")
     })?;
-    let path = match (&description.path, &description.url) {
-        (Some(path), _) => file.parent().unwrap_or(Path::new("")).join(path),
-        (None, Some(url)) => return Err(not_downloaded(url)),
-        (None, None) => return Err(Error::malformed(file, "`path` or `url`", "neither")),
+    let url = description.url.as_deref();
+    let mut source = match (&description.path, url, url.and_then(|url| url.strip_prefix(hub::PREFIX))) {
+        (Some(path), _, _) => {
+            let path = file.parent().unwrap_or(Path::new("")).join(path);
+            if !path.exists() {
+                let found = format!("no such file or folder as {}", path.display());
+                return Err(Error::malformed(file, "`path` to name the data", found));
+            }
+            open(&path, description.name, description.format, options)?
+        }
+        (None, _, Some(name)) => {
+            Source { name: description.name, ..of_hub(name, description.format, options)? }
+        }
+        (None, Some(url), None) if is_url(url) => {
+            let path = downloaded(url, description.sha256.as_deref(), options)?;
+            open(&path, description.name, description.format, options)?
+        }
+        (None, Some(url), None) => {
+            return Err(Error::malformed(file, "`url` to begin with https://, http:// or hf:", url));
+        }
+        (None, None, None) => return Err(Error::malformed(file, "`path` or `url`", "neither")),
     };
-    if !path.exists() {
-        let found = format!("no such file or folder as {}", path.display());
-        return Err(Error::malformed(file, "`path` to name the data", found));
+    if let Some(expected) = description.sha256 {
+        let found = digest::of_path(&source.path)?;
+        if !expected.eq_ignore_ascii_case(&found) {
+            let expected = format!("the SHA-256 {expected} of {}", file.display());
+            return Err(Error::malformed(&source.path, expected, found)
+                .with_hint("the data has changed: get it again, or correct the description"));
+        }
     }
-    let mut source = open(&path, description.name, description.format, options)?;
-    if let Some(expected) = description.sha256
-        && !expected.eq_ignore_ascii_case(&source.sha256)
-    {
-        return Err(Error::malformed(
-            &path,
-            format!("the SHA-256 {expected} of {}", file.display()),
-            &source.sha256,
-        )
-        .with_hint("the data has changed: get it again, or correct the description"));
-    }
-    source.license = description.license;
+    source.license = description.license.or(source.license);
     if let (None, Some(columns)) = (&source.columns, description.columns) {
         let parsed = Columns::parse(&columns);
         source.columns =
             Some(parsed.ok_or_else(|| Error::malformed(file, "`columns` as two headers, \"Q,A\"", columns))?);
     }
     Ok(source)
-}
-
-/// The files of a source in this format: itself, or those in its folder.
-pub(crate) fn files_of(source: &Source) -> Result<Vec<PathBuf>> {
-    if !source.path.is_dir() {
-        return Ok(vec![source.path.clone()]);
-    }
-    let files: Vec<PathBuf> = digest::files(&source.path)?
-        .into_iter()
-        .filter(|file| {
-            let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-            detect::by_extension(&extension) == Some(source.format)
-        })
-        .collect();
-    if files.is_empty() {
-        let expected = format!("files of the format {:?}", source.format).to_lowercase();
-        return Err(Error::malformed(&source.path, expected, "none"));
-    }
-    Ok(files)
 }

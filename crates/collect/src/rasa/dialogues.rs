@@ -5,6 +5,7 @@ use std::path::Path;
 
 use artifact::conversation::{Role, Split};
 use artifact::{Result, particle};
+use fs_err as fs;
 
 use super::BOT_NAME;
 use super::example::key_of_text;
@@ -12,7 +13,7 @@ use super::holdout::Holdout;
 use crate::arguments::{Options, Shares};
 use crate::output::{Output, Talk};
 use crate::tally::Tally;
-use crate::{digest, jsonl};
+use crate::{decode, digest, jsonl};
 
 /// Reads every dialogue, with the bot's name in its place; counts those that are none.
 pub(super) fn read(root: &Path, bot_name: &str, tally: &mut Tally) -> Result<Vec<Talk>> {
@@ -27,7 +28,8 @@ pub(super) fn read(root: &Path, bot_name: &str, tally: &mut Tally) -> Result<Vec
         }
         let topic = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         // What is read is counted as kept here; the choice comes later.
-        jsonl::read_file(&path, tally, |mut talk| {
+        decode::refuse_large(&path, fs::metadata(&path)?.len(), decode::LARGEST)?;
+        jsonl::read(&path, fs::File::open(&path)?, &topic, tally, |mut talk| {
             for message in &mut talk.messages {
                 message.content = particle::resolve(&message.content.replace(BOT_NAME, bot_name));
                 message.action = None;

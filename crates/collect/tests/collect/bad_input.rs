@@ -49,7 +49,6 @@ fn refuses_project(file: &str, before: &str, after: &str, expected: &[&str]) {
 #[test]
 fn missing_and_unknown() {
     refuses(Path::new("/nowhere/at/all.csv"), &[], &["/nowhere/at/all.csv", "no such file"]);
-    refuses(Path::new("https://example.org/talk.csv"), &[], &["does not download yet", "hint"]);
     refuses_file("talk.xyz", b"?", &["talk.xyz", "--format"]);
     refuses(tempfile::tempdir().unwrap().path(), &[], &["rasa", "kakaotalk", "none"]);
     refuses(&folder("tests/fixtures/cafe"), &["--format", "line"], &["files of the format line", "none"]);
@@ -78,6 +77,7 @@ fn options_without_sense() {
     refuses(&source, &["--gap", "0h"], &["--gap 0h"]);
     refuses(&source, &["--utc-offset", "9"], &["--utc-offset 9", "+09:00"]);
     refuses(&source, &["--me", " "], &["--me"]);
+    refuses(&source, &["--shard", "100000/100000"], &["--shard 100000/100000", "fewer"]);
 }
 
 #[test]
@@ -107,11 +107,7 @@ fn json_lines() {
 #[test]
 fn descriptions() {
     refuses_file("d.toml", b"name = \"x\"\n", &["d.toml", "`path` or `url`"]);
-    refuses_file(
-        "d.toml",
-        b"name = \"x\"\nurl = \"https://example.org/x.csv\"\n",
-        &["does not download yet"],
-    );
+    refuses_file("d.toml", b"name = \"x\"\nurl = \"ftp://example.org/x.csv\"\n", &["d.toml", "https://"]);
     refuses_file("d.toml", b"name = \"x\"\npath = \"none.csv\"\n", &["d.toml", "none.csv"]);
     refuses_file("d.toml", b"name = \"x\"\nfile = \"d.toml\"\n", &["d.toml:2", "file", "keys"]);
     let wrong = "name = \"x\"\npath = \"d.toml\"\nformat = \"csv\"\nsha256 = \"00\"\n";

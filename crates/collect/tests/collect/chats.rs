@@ -201,6 +201,20 @@ fn slack_channels_threads_and_references() {
 }
 
 #[test]
+fn slack_of_an_organisation_and_between_two() {
+    let day = r#"[{"type": "message", "user": "U1", "ts": "1546624359.000100", "text": "점심?"},
+        {"type": "message", "user": "U2", "ts": "1546624360.000100", "text": "<!here> 좋아 &amp; 가자"}]"#;
+    let files: [(&str, &[u8]); 3] = [
+        ("org_users.json", r#"[{"id": "U1", "name": "garam"}, {"id": "U2", "name": "narae"}]"#.as_bytes()),
+        ("dms.json", br#"[{"id": "D1", "members": ["U1", "U2"]}]"#),
+        ("D1/2019-01-04.json", day.as_bytes()),
+    ];
+    let read = of_files(&[("export.zip", &zipped(&files))], &["--me", "narae"]);
+    assert_eq!(read.format, Format::Slack);
+    read.says(&[&["u 점심?", "a @here 좋아 & 가자"]]);
+}
+
+#[test]
 fn messenger_in_parts_newest_first() {
     let part = |messages: &str| {
         format!(

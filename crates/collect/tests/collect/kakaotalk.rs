@@ -120,6 +120,26 @@ fn windows_with_both_clocks_and_languages() {
 }
 
 #[test]
+fn names_with_brackets_and_without_letters() {
+    let windows = "가람 님과 카카오톡 대화\n저장한 날짜 : 2020-11-03 10:44:52\n\n--------------- 2020년 6월 28일 일요일 ---------------\n\
+                   [가람 [분석]] [오전 9:01] [공지] 하나\n[나래] [오전 9:02] 둘\n";
+    let read = of_text("k.txt", windows, &["--me", "나래", "--speakers"]);
+    read.says(&[&["u 가람 [분석]: [공지] 하나", "a 둘"]]);
+    let mobile = "모임 3 님과 카카오톡 대화\n저장한 날짜 : 2020년 11월 3일 오전 11:29\n\n2020년 2월 5일 오전 1:33\n\
+                  2020년 2월 5일 오전 1:33,  : 이름이 없다\n2020년 2월 5일 오전 1:34, 부서:영업팀 : 네 : 알겠습니다\n";
+    of_text("k.txt", mobile, &["--me", "부서:영업팀"]).says(&[&["u 이름이 없다", "a 네 : 알겠습니다"]]);
+}
+
+#[test]
+fn ios_new_tells_of_people_after_a_colon() {
+    let text = "Talk_2026.2.10 08:50-1.txt\n저장한 날짜 : 2026. 2. 10. 오후 12:16\n\n2026년 2월 1일 일요일\n\
+                2026. 2. 1. 오후 8:26: 가람님이 나래님을 초대했습니다.\n2026. 2. 1. 오후 8:29, 가람 : 첫줄\n2026. 2. 1. 오후 8:30, 나래 : 응\n";
+    let read = of_text("Talk_2026.2.10 08:50-1.txt", text, &["--me", "나래"]);
+    read.says(&[&["u 첫줄", "a 응"]]);
+    read.counts(2, &[(SYSTEM, 1)]);
+}
+
+#[test]
 fn what_only_looks_like_a_line_of_the_program_is_somebodys() {
     let windows = "가람 님과 카카오톡 대화\n저장한 날짜 : 2020-11-03 10:44:52\n\n--------------- 2020년 6월 28일 일요일 ---------------\n\
                    [가람] [오전 9:01] 아까\n우리 과 선생님이 나갔습니다.\n--------------- 2020년 6월 1일 월요일 ---------------\n끝\n\

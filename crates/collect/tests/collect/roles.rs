@@ -1,7 +1,10 @@
 //! Formats whose turns have roles.
 
+use std::io::Write as _;
+
 use artifact::sources::Format;
 
+use crate::stage::folder;
 use crate::talk::{of_files, of_path, of_text, sample};
 
 #[test]
@@ -89,6 +92,48 @@ fn chatgpt_in_a_circle_and_without_a_current_node() {
     );
     assert_eq!(read.format, Format::Chatgpt);
     read.says(&[&["u q", "a r"], &["u q", "a r"]]);
+}
+
+#[test]
+fn chatgpt_without_what_nobody_saw() {
+    let node = |id: u32, role: &str, recipient: &str, hidden: bool, parts: &str| {
+        let parent = if id == 1 { "null".to_owned() } else { format!("\"{}\"", id - 1) };
+        format!(
+            r#""{id}": {{"message": {{"author": {{"role": "{role}"}}, "content": {{"content_type": "multimodal_text", "parts": [{parts}]}}, "recipient": "{recipient}", "metadata": {{"is_visually_hidden_from_conversation": {hidden}}}}}, "parent": {parent}, "children": []}}"#
+        )
+    };
+    let nodes = [
+        node(1, "system", "all", false, r#""rules""#),
+        node(2, "user", "all", true, r#""profile""#),
+        node(3, "user", "all", false, r#"{"asset_pointer": "x"}, "이 사진은?""#),
+        node(4, "assistant", "python", false, r#""code""#),
+        node(5, "tool", "all", false, r#""result""#),
+        node(6, "assistant", "all", false, r#""고양이""#),
+    ];
+    let text = format!(r#"[{{"id": "c", "current_node": "6", "mapping": {{{}}}}}]"#, nodes.join(", "));
+    of_text("conversations.json", &text, &[]).says(&[&["u 이 사진은?", "a 고양이"]]);
+}
+
+#[test]
+fn parquet_of_messages_and_of_columns_in_both_compressions() {
+    let read = |name: &str| {
+        let read = of_path(&folder("fuzz/seeds/parquet").join(name), &[], tempfile::tempdir().unwrap());
+        assert_eq!(read.format, Format::Parquet);
+        read
+    };
+    read("messages.parquet").says(&[&["u 안녕", "a 네"], &["u 안녕", "a 네"], &["u 안녕", "a 네"]]);
+    read("pairs.parquet").says(&[&["u 하나", "a 셋"], &["u 둘", "a 넷"]]);
+}
+
+#[test]
+fn data_sets_in_an_archive() {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for number in 1..3 {
+        archive.start_file(format!("d/{number}.csv"), zip::write::SimpleFileOptions::default()).unwrap();
+        write!(archive, "user,assistant\nq{number},a{number}\n").unwrap();
+    }
+    let bytes = archive.finish().unwrap().into_inner();
+    of_files(&[("d.zip", &bytes)], &[]).says(&[&["u q1", "a a1"], &["u q2", "a a2"]]);
 }
 
 #[test]
