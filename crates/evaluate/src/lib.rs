@@ -16,6 +16,7 @@ mod figures;
 mod hangul;
 mod held_out;
 pub mod honesty;
+mod judge;
 mod loss;
 mod loss_figures;
 pub mod manner;
@@ -23,6 +24,7 @@ mod measure;
 mod memory;
 mod named_model;
 pub mod nearest;
+mod openai;
 pub mod page;
 pub mod perturb;
 mod plot;
@@ -86,6 +88,19 @@ pub struct Arguments {
     /// "answer": 0}; repeat for several sets
     #[arg(long = "task", value_name = "FILE")]
     pub tasks: Vec<PathBuf>,
+    /// A server with an OpenAI-compatible API that is asked which of two models' greedy replies is the better one; the
+    /// conversations and the replies are sent to it, as in <http://127.0.0.1:8080/v1>
+    #[arg(long, value_name = "URL")]
+    pub judge: Option<String>,
+    /// The server's model that judges. By default the first that it names
+    #[arg(long, value_name = "NAME", requires = "judge")]
+    pub judge_model: Option<String>,
+    /// The server's key
+    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true)]
+    pub judge_key: Option<String>,
+    /// Turns that are judged for each two models, in both orders, spread evenly
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub judge_turns: u32,
     /// Options that every stage takes.
     #[command(flatten)]
     pub common: terminal::Common,
@@ -108,6 +123,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let course = course::read(dir).with_context(context)?;
         measured.add(&task, name, &model_type, &chat, course).with_context(context)?;
     }
+    measured.judge(&task)?;
     let Measured { report, samples, .. } = measured;
     write(&out, &report, &samples)?;
     out.publish()?;

@@ -9,6 +9,7 @@ mod chrf;
 mod figures;
 mod held_out;
 mod intervals;
+mod judge;
 mod page;
 mod parrot;
 mod perturb;
