@@ -21,6 +21,7 @@ pub mod gate;
 mod hangul;
 mod held_out;
 pub mod honesty;
+mod judge;
 mod labels;
 mod loss;
 mod loss_figures;
@@ -31,6 +32,7 @@ mod memorisation;
 mod memory;
 mod named_model;
 pub mod nearest;
+mod openai;
 mod origin;
 mod outcomes;
 pub mod page;
@@ -118,6 +120,19 @@ pub struct Arguments {
     /// several [default: bits_per_byte, action_accuracy and context_recall]
     #[arg(long = "gate", value_name = "FIGURE", requires = "baseline")]
     pub gates: Vec<String>,
+    /// A server with an OpenAI-compatible API that is asked which of two models' greedy replies is the better one; the
+    /// conversations and the replies are sent to it, as in <http://127.0.0.1:8080/v1>
+    #[arg(long, value_name = "URL")]
+    pub judge: Option<String>,
+    /// The server's model that judges. By default the first that it names
+    #[arg(long, value_name = "NAME", requires = "judge")]
+    pub judge_model: Option<String>,
+    /// The server's key
+    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true)]
+    pub judge_key: Option<String>,
+    /// Turns that are judged for each two models, in both orders, spread evenly
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub judge_turns: u32,
     /// Options that every stage takes.
     #[command(flatten)]
     pub common: terminal::Common,
@@ -145,6 +160,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         origin.models.insert(name.clone(), sha256);
         measured.report.models.last_mut().expect("added above").file_bytes = Some(bytes);
     }
+    measured.judge(&task)?;
     measured.report.origin = Some(origin);
     measured.report.machine = Some(origin::machine());
     write(&out, &measured, &models)?;
