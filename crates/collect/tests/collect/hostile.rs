@@ -28,7 +28,7 @@ fn refused(source: &Path, options: &[&str], expected: &[&str]) {
     let out = dir.path().join("out");
     let base = ["--source", source.to_str().unwrap(), "--out", out.to_str().unwrap()];
     let run = collect(&[&base[..], options].concat());
-    assert_eq!(run.code, Some(2), "{source:?}: {}", run.said);
+    assert_eq!(run.code, Some(2), "{}: {}", source.display(), run.said);
     for part in expected {
         assert!(run.said.contains(part), "`{part}` is missing in: {}", run.said);
     }
