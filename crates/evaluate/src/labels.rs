@@ -62,7 +62,7 @@ pub(crate) fn label(name: &str) -> Label {
 /// A value as it is written.
 pub(crate) fn value(name: &str, value: f64) -> String {
     match form(name) {
-        Form::Share => format!("{:.1} %", 100.0 * value),
+        Form::Share => format!("{:.1}\u{a0}%", 100.0 * value),
         Form::Decimals(decimals) => format!("{value:.decimals$}"),
     }
 }
@@ -70,7 +70,7 @@ pub(crate) fn value(name: &str, value: f64) -> String {
 /// A difference as it is written, with its sign.
 pub(crate) fn difference(name: &str, value: f64) -> String {
     match form(name) {
-        Form::Share => format!("{:+.1} %p", 100.0 * value),
+        Form::Share => format!("{:+.1}\u{a0}%p", 100.0 * value),
         Form::Decimals(decimals) => format!("{value:+.decimals$}"),
     }
 }

@@ -70,7 +70,7 @@ const FELL: u8 = 3;
 /// Measures models on held-out conversations and writes a report
 ///
 /// The report is report.html for people, report.md in short for a README or a pull request, report.json, outcomes.jsonl and
-/// samples.jsonl for programs, and MODEL_CARD.md of the recommended model. Exit code 3: a figure fell against --baseline.
+/// samples.jsonl for programs, and `MODEL_CARD.md` of the recommended model. Exit code 3: a figure fell against --baseline.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Arguments {
@@ -117,7 +117,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
     /// A figure that must not fall against --baseline by more than its 95 % interval, as report.json names it; repeat for
-    /// several [default: bits_per_byte, action_accuracy and context_recall]
+    /// several [default: `bits_per_byte`, `action_accuracy` and `context_recall`]
     #[arg(long = "gate", value_name = "FIGURE", requires = "baseline")]
     pub gates: Vec<String>,
     /// A server with an OpenAI-compatible API that is asked which of two models' greedy replies is the better one; the

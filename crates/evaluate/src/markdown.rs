@@ -28,25 +28,22 @@ pub fn render(report: &Report, lang: Lang) -> String {
         ),
     });
 
-    let heads: String = FIGURES
-        .iter()
-        .map(|figure| format!(" {} |", if lang == Lang::Ko { figure.ko } else { figure.en }))
-        .collect();
-    line(format!("| {} |{heads} {} |", pick("모델", "Model"), pick("나누어도 되나", "May it be shared?")));
+    let row = |cells: Vec<&str>| format!("| {} |", cells.join(" | "));
+    let names = FIGURES.iter().map(|figure| if lang == Lang::Ko { figure.ko } else { figure.en });
+    let ends = (pick("모델", "Model"), pick("나누어도 되나", "May it be shared?"));
+    line(row([ends.0].into_iter().chain(names).chain([ends.1]).collect()));
     line(format!("|---|{}---|", "---:|".repeat(FIGURES.len())));
     let places: Vec<_> = FIGURES.iter().map(|figure| figure.places(report)).collect();
     for model in ranking::order(report) {
-        let figures: String = places
-            .iter()
-            .map(|places| format!(" {} |", places[model].as_ref().map_or("–", |place| place.text.as_str())))
-            .collect();
+        let figures = places.iter().map(|places| places[model].as_ref().map_or("–", |place| &place.text));
         let found = report.models[model].memorisation.as_ref();
         let sharing = found.map_or(pick("재지 않음", "not measured"), |found| match found.sharing {
             Sharing::Yes => pick("예", "yes"),
             Sharing::WithCare => pick("살펴보고", "with care"),
             Sharing::No => pick("**아니요**", "**no**"),
         });
-        line(format!("| {} |{figures} {sharing} |", cell(&report.models[model].name)));
+        let name = cell(&report.models[model].name);
+        line(row([name.as_str()].into_iter().chain(figures).chain([sharing]).collect()));
     }
     line(String::new());
     for model in &report.models {
