@@ -72,11 +72,14 @@ pub fn activation_bytes(config: &DecoderConfig, rows: usize) -> usize {
     let (c, f) = (config.hidden_size, config.intermediate_size);
     // In each block: the inputs of its two norms, with their scales; gate and up.
     let blocks: usize = config.mixers.iter().map(|&mixer| 2 * c + 2 + 2 * f + kept(config, mixer)).sum();
-    // Shared by the blocks: both factors of the feed-forward layer's gradients; buffers of each kind of mixer.
+    // Shared by the blocks: both factors of the feed-forward layer's gradients; the gradient of the norm's output, where
+    // a mixer needs all of it at once; buffers of each kind of mixer.
     let mut kinds = config.mixers.clone();
     kinds.sort_by_key(|kind| *kind as u8);
     kinds.dedup();
-    let shared: usize = 2 * c + 3 * f + kinds.iter().map(|&mixer| buffers(config, mixer)).sum::<usize>();
+    let normed = if kinds.iter().any(|&kind| kind != MixerKind::Attention) { c } else { 0 };
+    let shared: usize =
+        2 * c + 3 * f + normed + kinds.iter().map(|&mixer| buffers(config, mixer)).sum::<usize>();
     // Residual stream and its gradient; of targets the last norm's input and output, and their gradients.
     let ends = 6 * c + 1;
     let convolves = kinds.contains(&MixerKind::Convolution);
@@ -109,12 +112,12 @@ fn buffers(config: &DecoderConfig, mixer: MixerKind) -> usize {
         // Queries and keys after norm and rotation, with scales; their gradients, and those of what is kept; both factors
         // of the projections' gradients.
         MixerKind::Attention => 2 * (h + k) * d + (h + k) + 2 * (h + 2 * k) * d + 2 * h * d + 2 * c,
-        // The gradient of the norm's output. Input and output in the order of steps; gradients of states, states before each row; of a GRU the gradient of
+        // Input and output in the order of steps; gradients of states, states before each row; of a GRU the gradient of
         // the state's part of the gates, which an LSTM's own gates hold.
-        MixerKind::Gru => 3 * c + 5 * p,
-        MixerKind::Lstm => 3 * c + 2 * p,
-        // The gradient of the norm's output; what each tap sees, and the product's gradient.
-        MixerKind::Convolution => (1 + config.kernel_size) * c + p,
+        MixerKind::Gru => 2 * c + 5 * p,
+        MixerKind::Lstm => 2 * c + 2 * p,
+        // What each tap sees, and the product's gradient.
+        MixerKind::Convolution => config.kernel_size * c + p,
     }
 }
 

@@ -104,6 +104,6 @@ fn activations_are_what_a_training_step_holds() {
         tapes.push(tape);
         let computed = cost::activation_bytes(&config, batch.len());
         let ratio = held as f64 / computed as f64;
-        assert!((0.93..1.1).contains(&ratio), "{mixers:?}: {held} bytes for {computed}");
+        assert!((0.9..1.2).contains(&ratio), "{mixers:?}: {held} bytes for {computed}");
     }
 }
