@@ -23,7 +23,7 @@ fn the_page_opens_in_a_browser() {
     let talks = conversations();
     let replies =
         [("안녕하세요", "네, 안녕하세요"), ("안녕!", "반가워요"), ("나는 서현이야", "안녕히 가세요")];
-    let models: Vec<_> = (0..6).map(|model| parrot(&talks, &replies[..model % 3 + 1], 512)).collect();
+    let models: Vec<_> = (0..6).map(|model| parrot(&talks, &replies[..=model % 3], 512)).collect();
     let mut measured = measure(&talks, &models);
     for (place, model) in measured.report.models.iter_mut().enumerate() {
         course(model, place == 0);
