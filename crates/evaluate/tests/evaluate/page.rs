@@ -100,3 +100,16 @@ fn the_short_report_is_markdown_that_a_name_cannot_break() {
         .collect();
     assert!(columns.len() == 3 && columns.iter().all(|count| *count == columns[0]), "{text}");
 }
+
+#[test]
+fn a_model_that_gives_away_its_data_is_not_recommended_where_another_is_as_good() {
+    let talks = conversations();
+    let replies = [("안녕!", "반가워요")];
+    let mut report = measure(&talks, &[parrot(&talks, &replies, 512), parrot(&talks, &replies, 512)]).report;
+    let recommends = |report: &artifact::report::Report, name: &str| {
+        evaluate::markdown::render(report, Lang::En).contains(&format!("use: {name}."))
+    };
+    assert!(recommends(&report, "model-0"));
+    report.models[0].memorisation = Some(memorisation());
+    assert!(recommends(&report, "model-1"));
+}
