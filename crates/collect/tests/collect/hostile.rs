@@ -6,7 +6,7 @@ use std::process::Command;
 
 use fs_err as fs;
 
-use crate::stage::Run;
+use crate::stage::{Run, folder};
 
 /// Runs in 2 GiB of address space, where a system can be asked to see to that.
 fn collect(arguments: &[&str]) -> Run {
@@ -160,4 +160,16 @@ fn damaged_files() {
     let deep = format!("[{}", "[".repeat(100_000));
     fs::write(dir.path().join("deep.json"), deep).unwrap();
     refused(&dir.path().join("deep.json"), &["--format", "sharegpt"], &["deep.json"]);
+}
+
+/// Found by the fuzzer: a column that begins before its file, over which the library panics, and a dictionary of half a
+/// billion values in a kilobyte.
+#[test]
+fn what_the_library_believes() {
+    for (name, found) in [("negative-start", "a damaged one"), ("huge-dictionary", "a dictionary of")] {
+        let table = folder("fuzz/seeds/parquet").join(name).with_extension("parquet");
+        let run = collect(&["--source", table.to_str().unwrap(), "--preview"]);
+        assert_eq!((run.code, run.said.lines().count()), (Some(2), 1), "{}", run.said);
+        assert!(run.said.contains(name) && run.said.contains(found), "{}", run.said);
+    }
 }
