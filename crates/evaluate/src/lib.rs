@@ -21,6 +21,7 @@ pub mod gate;
 mod hangul;
 mod held_out;
 pub mod honesty;
+mod judge;
 mod labels;
 mod loss;
 mod loss_figures;
@@ -31,6 +32,7 @@ mod memorisation;
 mod memory;
 mod named_model;
 pub mod nearest;
+mod openai;
 mod origin;
 mod outcomes;
 pub mod page;
@@ -105,6 +107,19 @@ pub struct Arguments {
     /// "answer": 0}; repeat for several sets
     #[arg(long = "task", value_name = "FILE")]
     pub tasks: Vec<PathBuf>,
+    /// A server with an OpenAI-compatible API that is asked which of two models' greedy replies is the better one; the
+    /// conversations and the replies are sent to it, as in <http://127.0.0.1:8080/v1>
+    #[arg(long, value_name = "URL")]
+    pub judge: Option<String>,
+    /// The server's model that judges. By default the first that it names
+    #[arg(long, value_name = "NAME", requires = "judge")]
+    pub judge_model: Option<String>,
+    /// The server's key
+    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true)]
+    pub judge_key: Option<String>,
+    /// Turns that are judged for each two models, in both orders, spread evenly
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub judge_turns: u32,
     /// Replies to sample from each model, to look for what it gives away of its training data; 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub leak_samples: u32,
@@ -145,6 +160,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         origin.models.insert(name.clone(), sha256);
         measured.report.models.last_mut().expect("added above").file_bytes = Some(bytes);
     }
+    measured.judge(&task)?;
     measured.report.origin = Some(origin);
     measured.report.machine = Some(origin::machine());
     write(&out, &measured, &models)?;

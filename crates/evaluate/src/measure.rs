@@ -14,8 +14,10 @@ use crate::choices::ChoiceSet;
 use crate::course::Course;
 use crate::figures::{self, Figures};
 use crate::held_out::{Answer, Conversations, spread};
+use crate::judge::{self, Entry};
 use crate::memorisation::{self, Leaks};
 use crate::nearest::Responses;
+use crate::openai::Server;
 use crate::replies::{self, Decoding, Reply};
 use crate::reply_figures::{self, Case};
 use crate::robustness::{self, Clean};
@@ -28,6 +30,10 @@ pub struct Task {
     responses: Option<Responses>,
     questions: Vec<String>,
     choices: Vec<ChoiceSet>,
+    /// Who judges, if anybody does.
+    judge: Option<Server>,
+    /// Turns that are judged.
+    judge_turns: usize,
     samples: usize,
     /// Turns that are written otherwise.
     perturbed: usize,
@@ -47,6 +53,8 @@ pub struct Measured {
     pub outcomes: Vec<Outcome>,
     /// Every model's figures, to be compared.
     figures: Vec<(String, Figures)>,
+    /// Every model's replies to the turns that are judged.
+    entries: Vec<(String, Vec<Entry>)>,
 }
 
 impl Task {
@@ -72,11 +80,18 @@ impl Task {
             responses: (!responses.is_empty()).then_some(responses),
             questions,
             choices: arguments.tasks.iter().map(|path| ChoiceSet::read(path)).collect::<Result<_, _>>()?,
+            judge: judge::connect(arguments)?,
+            judge_turns: arguments.judge_turns as usize,
             samples: arguments.samples as usize,
             perturbed: arguments.perturb as usize,
             max_new_tokens: arguments.max_new_tokens as usize,
             seed: arguments.seed,
         })
+    }
+
+    /// The places of the turns that are judged, among so many.
+    fn judged_turns(&self, turns: usize) -> Vec<usize> {
+        spread((0..turns).collect(), self.judge_turns, self.seed)
     }
 
     /// The conversations that the samples show, by their places.
@@ -96,7 +111,7 @@ impl Measured {
         samples.extend(talks::of_conversations(&shown));
         let data = task.conversations.report(task.seed, task.responses.is_some());
         let report = Report { data, ..Report::default() };
-        Self { report, samples, outcomes: Vec::new(), figures: Vec::new() }
+        Self { report, samples, outcomes: Vec::new(), figures: Vec::new(), entries: Vec::new() }
     }
 
     /// Measures one more model.
@@ -155,6 +170,13 @@ impl Measured {
             None => None,
         };
 
+        if task.judge.is_some() {
+            let entries = task.judged_turns(answers.len()).into_iter().map(|place| Entry {
+                text: replies[place].text.clone(),
+                correct: judged.verdicts[place].as_ref().map(|verdict| verdict.correct),
+            });
+            self.entries.push((name.to_owned(), entries.collect()));
+        }
         talks::answer_questions(&mut self.samples, name, chat, &greedy);
         let shown = task.shown();
         let shown: Vec<(&Reply, &Option<Verdict>)> = answers
@@ -206,6 +228,21 @@ impl Measured {
         self.report.ranking = ranking::ranking(&self.report);
         self.figures.push((name.to_owned(), figures));
         self.report.comparisons = figures::comparisons(&self.figures);
+        Ok(())
+    }
+
+    /// Has the replies of every two models judged, where the task names a judge.
+    ///
+    /// # Errors
+    /// When the judge stops answering.
+    pub fn judge(&mut self, task: &Task) -> anyhow::Result<()> {
+        let Some(server) = &task.judge else { return Ok(()) };
+        let answers: Vec<Answer<'_>> = task.conversations.answers().collect();
+        let turns = task.judged_turns(answers.len()).into_iter().map(|place| judge::Turn {
+            history: answers[place].history().to_vec(),
+            reference: answers[place].message.content.clone(),
+        });
+        self.report.judge = Some(judge::judge(server, &turns.collect::<Vec<_>>(), &self.entries)?);
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ fn conversations(count: usize, random: &mut Uniform) -> Counts {
     let mut counts = Counts::new(count, 2);
     for conversation in 0..count {
         let hard = random.next();
-        for _ in 0..1 + (6.0 * random.next()) as usize {
+        for _ in 0..=(6.0 * random.next()) as usize {
             let tokens = 5.0 + (10.0 * random.next()).floor();
             let counts = counts.of(conversation);
             counts[0] += tokens * (hard + 2.0 * random.next());

@@ -11,6 +11,7 @@ mod figures;
 mod gate;
 mod held_out;
 mod intervals;
+mod judge;
 mod page;
 mod parrot;
 mod perturb;
