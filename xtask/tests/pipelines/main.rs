@@ -4,6 +4,7 @@
 
 mod bad_pipelines;
 mod interruption;
+mod killed;
 mod my_chats;
 mod own_preprocess;
 mod run;
