@@ -1,11 +1,12 @@
 //! Parquet, as data sets on Hugging Face have it: a column with lists of messages, or columns of prompt and response.
 
+mod pages;
+
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Once;
 
-use ::parquet::column::page::Page;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::{Field, Row};
@@ -16,6 +17,7 @@ use fs_err as fs;
 use crate::arguments::Columns;
 use crate::output::Output;
 use crate::roles::{self, Tallies};
+use pages::Watched;
 
 /// How a file begins and ends.
 pub(crate) const MAGIC: &[u8] = b"PAR1";
@@ -55,13 +57,14 @@ pub(crate) fn read(
     output: &mut Output,
 ) -> Result<()> {
     let damaged = |error: ParquetError| Error::malformed(path, "a Parquet file", error.to_string());
-    let reader = caught(path, || SerializedFileReader::new(file.into_file()))?.map_err(damaged)?;
+    let file = Watched::new(file.into_file());
+    let reader = caught(path, || SerializedFileReader::new(file.clone()))?.map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema();
     let fields: Vec<TypePtr> = schema.get_fields().to_vec();
     let layout = layout(path, &fields, columns)?;
     let wanted: Vec<TypePtr> = fields.into_iter().filter(|field| layout.has(field.name())).collect();
     let projection = Type::group_type_builder(schema.name()).with_fields(wanted).build().map_err(damaged)?;
-    caught(path, || check_dictionaries(&reader, &layout))?.map_err(damaged)?;
+    caught(path, || pages::check(file, &reader, |column| layout.has(column)))?.map_err(damaged)?;
     let mut rows = caught(path, || reader.get_row_iter(Some(projection)))?.map_err(damaged)?;
     let mut number = 0;
     while let Some(row) = caught(path, || rows.next())? {
@@ -92,33 +95,6 @@ fn caught<T>(path: &Path, run: impl FnOnce() -> T) -> Result<T> {
     let result = panic::catch_unwind(AssertUnwindSafe(run));
     CAUGHT.set(false);
     result.map_err(|_| Error::malformed(path, "a Parquet file", "a damaged one"))
-}
-
-/// Checks that no dictionary tells of more values than it has bytes: the library takes memory for what it is told.
-fn check_dictionaries(
-    reader: &SerializedFileReader<std::fs::File>,
-    layout: &Layout,
-) -> std::result::Result<(), ParquetError> {
-    for number in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(number)?;
-        for (column, chunk) in group.metadata().columns().iter().enumerate() {
-            if !chunk.column_path().parts().first().is_some_and(|name| layout.has(name)) {
-                continue;
-            }
-            let mut pages = group.get_column_page_reader(column)?;
-            while let Some(page) = pages.peek_next_page()? {
-                if !page.is_dict {
-                    pages.skip_next_page()?;
-                } else if let Some(Page::DictionaryPage { buf, num_values, .. }) = pages.get_next_page()?
-                    && num_values as usize > buf.len()
-                {
-                    let found = format!("a dictionary of {num_values} values in {} bytes", buf.len());
-                    return Err(ParquetError::General(found));
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 fn layout(path: &Path, fields: &[TypePtr], columns: Option<&Columns>) -> Result<Layout> {

@@ -162,11 +162,16 @@ fn damaged_files() {
     refused(&dir.path().join("deep.json"), &["--format", "sharegpt"], &["deep.json"]);
 }
 
-/// Found by the fuzzer: a column that begins before its file, over which the library panics, and a dictionary of half a
-/// billion values in a kilobyte.
+/// Found by the fuzzer: a column that begins before its file, over which the library panics; a dictionary of a quarter of a
+/// billion values, and a page of more than a gigabyte, in a kilobyte.
 #[test]
 fn what_the_library_believes() {
-    for (name, found) in [("negative-start", "a damaged one"), ("huge-dictionary", "a dictionary of")] {
+    let files = [
+        ("negative-start", "a damaged one"),
+        ("huge-dictionary", "a dictionary of"),
+        ("huge-page", "a page of"),
+    ];
+    for (name, found) in files {
         let table = folder("fuzz/seeds/parquet").join(name).with_extension("parquet");
         let run = collect(&["--source", table.to_str().unwrap(), "--preview"]);
         assert_eq!((run.code, run.said.lines().count()), (Some(2), 1), "{}", run.said);
