@@ -20,9 +20,11 @@ pub mod response;
 pub mod schema;
 pub mod shard;
 pub mod sources;
+mod thousands;
 pub mod tokenizer;
 pub mod verify;
 pub mod weights;
 
 pub use error::{Error, Place, Result};
 pub use out_dir::{OutDir, write_atomic, write_atomic_by};
+pub use thousands::thousands;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::config::{GenerationConfig, MixerKind, ModelConfig};
 use crate::report::{Concern, Memorisation, ModelReport, Report, Sharing};
 use crate::sources::Sources;
+use crate::thousands;
 
 /// The file's name.
 pub const FILE: &str = "MODEL_CARD.md";
@@ -78,10 +79,10 @@ pub fn write(model: &Card<'_>) -> String {
             .to_owned(),
     );
     line("| | |\n|---|---|".to_owned());
-    line(format!("| {counted} | {} |", thousands(model.parameters)));
-    line(format!("| Vocabulary | {} tokens |", thousands(model.vocab_size)));
+    line(format!("| {counted} | {} |", thousands(model.parameters as u64)));
+    line(format!("| Vocabulary | {} tokens |", thousands(model.vocab_size as u64)));
     if !matches!(config, ModelConfig::Ngram(_) | ModelConfig::Bm25(_)) {
-        line(format!("| Context | {} tokens |", thousands(model.context_length)));
+        line(format!("| Context | {} tokens |", thousands(model.context_length as u64)));
     }
     line(format!("| Replies | {} |\n", sampling(model.generation)));
     line(data(model.sources));
@@ -172,7 +173,7 @@ fn data(sources: Option<&Sources>) -> String {
     text.push_str("| Source | Licence | Conversations | SHA-256 |\n|---|---|---:|---|\n");
     for source in &sources.sources {
         let license = source.license.as_deref().unwrap_or("not stated");
-        let count = thousands(source.conversations as usize);
+        let count = thousands(source.conversations);
         let row = format!(
             "| {} | {} | {count} | `{}` |\n",
             cell(&source.name),
@@ -215,8 +216,8 @@ fn figures(model: &Card<'_>) -> String {
     let held_out = &report.data;
     let intro = format!(
         "Measured on {} held-out conversations ({} turns of the assistant), none of which the model was trained on.\n\n",
-        thousands(held_out.conversations),
-        thousands(held_out.assistant_turns)
+        thousands(held_out.conversations as u64),
+        thousands(held_out.assistant_turns as u64)
     );
     text.push_str(&intro);
     text.push_str(
@@ -277,17 +278,4 @@ fn cell(text: &str) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .flat_map(|c| if "|`<>[]\\".contains(c) { vec!['\\', c] } else { vec![c] })
         .collect()
-}
-
-/// 1234567 as 1,234,567.
-fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

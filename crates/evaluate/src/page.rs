@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use artifact::report::{Better, Estimate, ModelReport, Perturbation, Report, Sample, SampleKind, Share};
+use artifact::thousands;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
@@ -28,7 +29,7 @@ const DRAWN: [&str; 4] =
 /// Writes the page; `lang` is the language that it opens in.
 pub fn render(report: &Report, samples: &[Sample], lang: Lang) -> String {
     let mut environment = Environment::new();
-    environment.add_filter("count", |count: u64| thousands(count));
+    environment.add_filter("count", thousands);
     environment.add_filter("fixed", |value: f64, decimals: usize| format!("{value:.decimals$}"));
     environment.add_filter("percent", |share: f64| format!("{:.1} %", 100.0 * share));
     environment.add_filter("mebibytes", |bytes: f64| format!("{:.1}", bytes / f64::from(1 << 20)));
@@ -226,17 +227,4 @@ fn table(report: &Report, shares: fn(&ModelReport) -> &Vec<Share>) -> Vec<(&str,
             (share.name.as_str(), share.count, of_models.collect())
         })
         .collect()
-}
-
-/// 1234567 as "1,234,567".
-pub(crate) fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

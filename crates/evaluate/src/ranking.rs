@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 
 use artifact::report::{ModelReport, Ranking, Report};
+use artifact::thousands;
 use serde::Serialize;
-
-use crate::page::thousands;
 
 /// A figure that every model may have.
 pub(crate) struct Figure {

@@ -1,6 +1,7 @@
 //! `--report`: what became of the conversations as one page that needs no network and no script.
 
 use artifact::preprocess::Summary;
+use artifact::thousands;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use terminal::Lang;
@@ -18,7 +19,7 @@ const WORDS: usize = 12;
 /// Writes the page in the language of the program.
 pub(crate) fn render(summary: &Summary, topics: &Topics) -> String {
     let mut environment = Environment::new();
-    environment.add_filter("count", |count: u64| thousands(count));
+    environment.add_filter("count", thousands);
     environment.add_filter("fixed", |value: f64| format!("{value:.2}"));
     environment.add_template(NAME, TEMPLATE).expect("the template is part of this program");
     let lengths = &summary.lengths;
@@ -65,17 +66,4 @@ fn filters(summary: &Summary) -> Vec<Value> {
             }
         })
         .collect()
-}
-
-/// 1234567 as "1,234,567".
-fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
